@@ -1,0 +1,108 @@
+"""The kernel log and the event trace: one list of events, which pictures and widgets replay.
+
+Everything a reader can see happens as an `Event`: a line of the kernel log (`printk`), a WARN, a
+dumped page, a notification, a request to the device, migrated pages. Models kernel/printk/printk.c and
+kernel/panic.c, v5.8, as far as they can be seen from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+class KernelPanic(Exception):
+    """The modelled kernel has stopped: a BUG(), a NULL dereference, or a WARN under panic_on_warn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    time is simulated, in seconds since boot; cpu is the number of the CPU; kind is `printk`, `warn`,
+    `dump`, `panic`, `notify`, `request`, `migrate`, `drain`, `isolate`, `state` or `zone`; text says it
+    to a person; data says it to a program (for `printk`: the level).
+    """
+
+    time: float
+    cpu: int
+    kind: str
+    text: str
+    data: object = None
+
+    def __str__(self) -> str:
+        return f"[{self.time:12.6f}] {self.text}"
+
+
+class Trace:
+    """All events since boot, in order. `time` (seconds) and `cpu` stamp the next event."""
+
+    def __init__(self, panic_on_warn: bool = False) -> None:
+        self.events: list[Event] = []
+        self.time = 0.0
+        self.cpu = 0
+        self.panic_on_warn = panic_on_warn
+        self.warned: set[str] = set()
+        self.panicked: str | None = None
+        # Told of every key of shared state that an event depends on; see cpu.Task.writes.
+        self.writes: Callable[[object], None] = lambda key: None
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def since(self, mark: int, *kinds: str) -> Iterator[Event]:
+        """The events from number `mark` on, of these kinds (of all kinds if none is named)."""
+        return (event for event in self.events[mark:] if not kinds or event.kind in kinds)
+
+    def emit(self, kind: str, text: str, data: object = None) -> None:
+        """Add an event, stamped with the simulated time and the CPU."""
+        self.events.append(Event(self.time, self.cpu, kind, text, data))
+
+    def printk(self, text: str, level: str = "info") -> None:
+        """A line for the kernel log. Level `debug` is pr_debug: in the trace, but not in the log."""
+        self.writes("log")
+        self.emit("printk", text, level)
+
+    def lines(self, mark: int = 0) -> list[str]:
+        """The kernel log from event number `mark` on, as dmesg prints it, without the time stamps."""
+        return [e.text for e in self.since(mark, "printk") if e.data != "debug"]
+
+    def dmesg(self, mark: int = 0) -> str:
+        """The kernel log from event number `mark` on, each line with its time stamp in seconds."""
+        return "\n".join(str(e) for e in self.since(mark, "printk") if e.data != "debug")
+
+    def warn(self, where: str) -> None:
+        """WARN(): a report with a place, and a panic if the machine was booted with panic_on_warn=1."""
+        self.printk("------------[ cut here ]------------", "warning")
+        self.printk(f"WARNING: CPU: {self.cpu} PID: {53 + self.cpu} at {where}", "warning")
+        self.emit("warn", where)
+        if self.panic_on_warn:
+            self.panic("panic_on_warn set ...")
+        self.printk("---[ end trace ]---", "warning")
+
+    def warn_on_once(self, condition: bool, where: str) -> None:
+        """WARN_ON_ONCE(): one warning a boot for each place, whatever the cause."""
+        if condition:
+            self.writes("warned")
+            if where not in self.warned:
+                self.warned.add(where)
+                self.warn(where)
+
+    def panic(self, text: str) -> None:
+        """Stop the machine for good. Raises `KernelPanic`."""
+        self.printk(f"Kernel panic - not syncing: {text}", "emerg")
+        self.emit("panic", text)
+        self.panicked = text
+        raise KernelPanic(text)
+
+    def null_dereference(self, function: str) -> None:
+        """An access through a NULL page pointer: an oops, which is a panic here."""
+        self.printk("BUG: kernel NULL pointer dereference", "alert")
+        self.printk(f"RIP: 0010:{function}", "alert")
+        self.panic(f"BUG: kernel NULL pointer dereference in {function}")
+
+    def bug_on(self, condition: bool, where: str) -> None:
+        """BUG_ON(): the model's kernel met a state that it holds to be impossible."""
+        if condition:
+            self.printk(f"kernel BUG at {where}!", "emerg")
+            self.panic(f"Fatal exception: BUG at {where}")

@@ -1,0 +1,433 @@
+"""One machine: a kernel, its boot memory, a virtio-mem device and its driver, wired together.
+
+Everything that a host, a user or a test can do to it is a method here. What a kernel would answer with an errno
+raises `OSError` with that errno; what no kernel could be asked raises `ValueError` before anything has changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from mmsim import sysfs
+from mmsim.boot import boot, check_boot, parse_cmdline
+from mmsim.cpu import ENDLESS, Path, Task, run
+from mmsim.export import export_tree
+from mmsim.log import Event, KernelPanic, Trace
+from mmsim.mm.contig import alloc_contig_range
+from mmsim.mm.kernel import Kernel, Notifier
+from mmsim.mm.memory_failure import memory_failure
+from mmsim.mm.memory_hotplug import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
+from mmsim.mm.mmzone import (
+    MIGRATE_ISOLATE,
+    SECTION_SHIFT,
+    migratetype_names,
+    pageblock_nr_pages,
+    zone_names,
+)
+from mmsim.mm.page_alloc import change_pageblock
+from mmsim.mm.page_isolation import (
+    MEMORY_OFFLINE,
+    REPORT_FAILURE,
+    has_unmovable_pages,
+    start_isolate_page_range,
+    undo_isolate_page_range,
+)
+from mmsim.pages import Allocation, Pages
+from mmsim.sizes import pfn, size
+from mmsim.virtio_mem.device import Device
+from mmsim.virtio_mem.driver import VirtioMem
+from mmsim.virtio_mem.protocol import RESPONSES, Config
+
+ALL_PATCHES = frozenset(range(1, 7))
+FLAGS = {"MEMORY_OFFLINE": MEMORY_OFFLINE, "REPORT_FAILURE": REPORT_FAILURE}
+VIRTIO_MEM = {"addr": "4G", "region": "4G", "block": "2M", "unplug_online": True,
+              "requested": 0, "plugged": 0, "busy": False, "usable": None}
+
+TRIGGERS = ("signal", "unpin", "free")
+
+Pfn = int | str
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one call ended: the errno's name (`"0"` for success), what it returned, and what happened in it."""
+
+    errno: str
+    value: Any = None
+    panic: str | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def log(self) -> list[str]:
+        """The lines of the kernel log."""
+        return [e.text for e in self.events if e.kind == "printk" and e.data != "debug"]
+
+    def __str__(self) -> str:
+        said = [str(e) for e in self.events if e.kind == "printk" and e.data != "debug"]
+        end = "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
+        return "\n".join([*said, end])
+
+
+@dataclass
+class Trigger:
+    """Something that happens after so many rounds of the next path that loops."""
+
+    rounds: int
+    what: str  # signal, unpin or free
+    name: str = ""
+
+
+@dataclass
+class Veto:
+    """A memory notifier that refuses one action."""
+
+    action: str | None
+
+    async def call(self, action: str, arg: MemoryNotify) -> int:
+        """NOTIFY_BAD for the action to refuse."""
+        return NOTIFY_BAD if action == self.action else NOTIFY_OK
+
+
+@dataclass(eq=False)
+class Machine:
+    """A machine that has booted; see the methods for what can be done to it.
+
+    patches: which patches of the series its kernel has. boot_memory: RAM from address 0 (bytes, or "2G").
+    cmdline: kernel parameters. virtio_mem: a device, as a dict of addr, region, block, unplug_online,
+    requested, plugged, busy, usable. zone_of: [start pfn, end pfn, zone name] ... makes a unit machine:
+    these boot pages in these zones, all of them free, and no watermarks.
+    """
+
+    patches: Collection[int] = ALL_PATCHES
+    boot_memory: int | str = "2G"
+    cmdline: str = ""
+    virtio_mem: Mapping[str, Any] | None = None
+    zone_of: Collection[tuple[Pfn, Pfn, str]] | None = None
+    drain_again: bool = True
+    kernel: Kernel = field(init=False)
+    pages: Pages = field(init=False)
+    device: Device | None = field(init=False, default=None)
+    driver: VirtioMem | None = field(init=False, default=None)
+    triggers: list[Trigger] = field(init=False, default_factory=list)
+    probe_errno: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        if not set(self.patches) <= ALL_PATCHES:
+            raise ValueError(f"patches: {sorted(self.patches)} are not all between 1 and 6")
+        memory, cmdline = size(self.boot_memory), parse_cmdline(self.cmdline)
+        zone_of = None if self.zone_of is None else [
+            (pfn(start), pfn(end), index_of(zone_names, zone, "zone")) for start, end, zone in self.zone_of
+        ]
+        check_boot(memory, zone_of or [])
+        self.kernel = Kernel(
+            frozenset(self.patches), Trace(cmdline.panic_on_warn), cmdline.movable_node, zone_of is None,
+            self.drain_again, memhp_default_online_type=cmdline.memhp_default_state,
+        )
+        self.pages = Pages(self.kernel)
+        boot(self.kernel, memory, cmdline, zone_of)
+        if self.virtio_mem is not None:
+            self.add_device(memory, self.virtio_mem)
+
+    def add_device(self, memory: int, keys: Mapping[str, Any]) -> None:
+        """Plug in the virtio-mem device and let its driver probe."""
+        if unknown := set(keys) - set(VIRTIO_MEM):
+            raise ValueError(f"virtio_mem: unknown key {sorted(unknown)[0]!r}")
+        keys = {**VIRTIO_MEM, **keys}
+        config = Config(size(keys["addr"]), size(keys["region"]), size(keys["block"]))
+        if config.addr < memory:
+            raise ValueError(f"virtio_mem addr: {config.addr:#x} is inside boot memory")
+        usable = None if keys["usable"] is None else size(keys["usable"])
+        self.device = Device(config, size(keys["requested"]), size(keys["plugged"]), usable)
+        self.device.busy = keys["busy"]
+        self.driver = VirtioMem(self.kernel, self.device, keys["unplug_online"])
+        self.probe_errno = self.driver.probe()
+        self.settle()
+
+    # -- running ------------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> Trace:
+        """Everything that has happened, in order."""
+        return self.kernel.trace
+
+    def run(self, name: str, path: Path, triggers: Collection[str] = ()) -> Any:
+        """Drive one kernel path to its end, and then the kworker; returns what the path returns.
+
+        triggers: which of those that `signal`, `unpin_after` and `free_after` have prepared are for this path.
+        """
+        if self.trace.panicked is not None:
+            path.close()
+            raise KernelPanic(f"the machine has panicked: {self.trace.panicked}")
+        task = Task(name, path=path)
+        waiting = [trigger for trigger in self.triggers if trigger.what in triggers]
+        self.triggers = [trigger for trigger in self.triggers if trigger.what not in triggers]
+        try:
+            result = run(self.kernel, task, lambda rounds: self.fire(waiting, rounds, task))
+        finally:
+            if self.trace.panicked is None:
+                self.settle()
+        if isinstance(result, int) and result < 0:
+            raise_errno(-result, name, task.endless)
+        return result
+
+    def fire(self, waiting: list[Trigger], rounds: int, task: Task) -> bool:
+        """Do what is due after so many rounds; tells whether anything was, or will be."""
+        due = [trigger for trigger in waiting if trigger.rounds <= rounds]
+        for trigger in due:
+            waiting.remove(trigger)
+            if trigger.what == "signal":
+                task.signal_pending = True
+            elif trigger.what == "unpin":
+                self.pages.unpin(trigger.name)
+            else:
+                self.pages.free(trigger.name)
+        return bool(due or waiting)
+
+    def settle(self) -> None:
+        """Let the kworker do all that is queued."""
+        if self.kernel.work_pending():
+            run(self.kernel, Task("kworker", cpu=1, path=self.kernel.kworker()))
+
+    def attempt(self, method: str, *args: Any, **kwargs: Any) -> Result:
+        """Call a method and tell how it ended, instead of raising: an errno and a panic are results."""
+        mark, number, value, panic = len(self.trace), "0", None, None
+        try:
+            value = getattr(self, method)(*args, **kwargs)
+        except OSError as error:
+            number = ENDLESS if error.strerror == ENDLESS else errno.errorcode[error.errno or 0]
+        except KernelPanic as stop:
+            panic = str(stop)
+        return Result(number, value, panic, tuple(self.trace.since(mark)))
+
+    # -- the kernel's own interface -----------------------------------------------------------------
+
+    def read(self, path: str) -> str:
+        """The text of a file of /sys or /proc, stripped. Raises FileNotFoundError."""
+        text = sysfs.show(self.kernel, path)
+        if text is None:
+            raise_errno(errno.ENOENT, sysfs.absolute(path))
+        return text
+
+    def write(self, path: str, value: str) -> None:
+        """Write to a file of /sys or /proc, e.g. `online_movable` to `memory40/state`.
+
+        A path without a leading slash is under /sys/devices/system/memory. Raises OSError with the kernel's
+        errno; should offlining never end, it is interrupted, and the error says ENDLESS.
+        """
+        offline = value.strip() == "offline"
+        self.run(sysfs.absolute(path), sysfs.store(self.kernel, path, value), TRIGGERS if offline else ())
+
+    def files(self) -> list[str]:
+        """The paths of all files that can be read."""
+        return sysfs.files(self.kernel)
+
+    def export(self, folder: str | os.PathLike[str]) -> None:
+        """Write all files below a new or empty folder, so that `lsmem --sysroot FOLDER` reads this machine."""
+        export_tree({path: self.read(path) + "\n" for path in self.files()}, folder)
+
+    # -- the host -----------------------------------------------------------------------------------
+
+    def resize(self, to: int | str) -> None:
+        """The host sets requested-size (bytes, or "68M")."""
+        self.run("resize", self.resize_path(to))
+
+    async def resize_path(self, to: int | str) -> None:
+        """The configuration change alone; the driver's worker follows."""
+        self.need_device().resize(size(to))
+
+    def device_busy(self, busy: bool) -> None:
+        """From now on the device answers BUSY to every request, or no longer does."""
+        self.need_device().busy = busy
+
+    def device_answers(self, answers: Collection[str]) -> None:
+        """The device gives these answers to the next requests; ACK means: as it would without."""
+        if not set(answers) <= set(RESPONSES):
+            raise ValueError(f"answers: {answers!r} are not all of {', '.join(RESPONSES)}")
+        self.need_device().answers += answers
+
+    def unbind(self) -> None:
+        """Remove the driver from the device."""
+        if self.driver is None or self.driver.removing:
+            raise ValueError("unbind: no driver is bound")
+        self.run("unbind", self.driver.remove())
+
+    def need_device(self) -> Device:
+        """The device. Raises ValueError if the machine has none."""
+        if self.device is None:
+            raise ValueError("this machine has no virtio-mem device")
+        return self.device
+
+    def wait(self, seconds: float) -> None:
+        """Simulated time passes; the driver's retry timer fires as often as it is due."""
+        if seconds < 0:
+            raise ValueError(f"wait: {seconds} seconds are less than none")
+        end = round((self.trace.time + seconds) * 1000)
+        while self.driver is not None and self.driver.timer is not None and self.driver.timer[0] <= end:
+            self.set_clock(self.driver.timer[0])
+            self.driver.timer_expired()
+            self.settle()
+        self.set_clock(end)
+
+    def set_clock(self, now_ms: int) -> None:
+        """Set the simulated time."""
+        self.trace.time = now_ms / 1000
+        if self.driver is not None:
+            self.driver.now_ms = now_ms
+
+    # -- memory in use ------------------------------------------------------------------------------
+
+    def allocate(self, name: str, size: int | str, gfp: str = "GFP_HIGHUSER_MOVABLE", order: int = 0,
+                 within: tuple[Pfn, Pfn] | None = None) -> None:
+        """Hold memory (bytes, or "900M") under a name, all of it or nothing; raises OSError(ENOMEM).
+
+        within: take it from the free pages [pfn, pfn) only.
+        """
+        bounds = None if within is None else (self.page(within[0]), self.page(within[1], end=True))
+        if not self.pages.allocate(name, size, gfp, order, bounds):
+            raise_errno(errno.ENOMEM, name)
+
+    def free(self, name: str) -> None:
+        """Give held memory back, with its pins."""
+        self.pages.free(name)
+
+    def pin(self, name: str, longterm: bool = True) -> None:
+        """Pin held memory; a long-term pin first moves pages out of CMA pageblocks (and only these)."""
+        self.pages.pin(name, longterm)
+
+    def unpin(self, name: str) -> None:
+        """Drop one pin of held memory."""
+        self.pages.unpin(name)
+
+    def poison(self, pfn: Pfn) -> None:
+        """memory_failure() on a page."""
+        memory_failure(self.kernel, self.page(pfn))
+
+    def place(self, pfn: Pfn, kind: str, count: int = 1, name: str | None = None) -> None:
+        """Put free pages into a state, see `mmsim.pages.PLACES`; with kind `free`, free them again."""
+        self.pages.place(self.page(pfn), kind, count, name)
+
+    def ref(self, pfn: Pfn, delta: int) -> None:
+        """Somebody takes (or drops) references on a page."""
+        self.pages.ref(self.page(pfn), delta)
+
+    # -- inside the kernel --------------------------------------------------------------------------
+
+    def page(self, value: Pfn, end: bool = False) -> int:
+        """A pfn, checked: a memory block must be there (for an end: it may be the first page behind)."""
+        number = pfn(value)
+        if (number - end) >> SECTION_SHIFT not in self.kernel.memory_blocks:
+            raise ValueError(f"pfn {value!r} is outside the machine's memory")
+        return number
+
+    def pageblocks(self, start: Pfn, end: Pfn) -> tuple[int, int]:
+        """A range of whole pageblocks, checked."""
+        first, last = self.page(start), self.page(end, end=True)
+        for value, number in ((start, first), (end, last)):
+            if number % pageblock_nr_pages:
+                raise ValueError(f"misaligned pfn {value!r}: no pageblock ({pageblock_nr_pages} pages) begins there")
+        if first >= last:
+            raise ValueError(f"empty range [{start!r}, {end!r})")
+        return first, last
+
+    def set_pageblock(self, pfn: Pfn, migratetype: str) -> None:
+        """Set the migrate type of a page's pageblock and move its free pages."""
+        k, block = self.kernel, self.page(pfn) & -pageblock_nr_pages
+        new, old = migrate_type(migratetype), k.memmap.get_pageblock_migratetype(block)
+        zone = k.page_zone(block)
+        change_pageblock(k, zone, block, new)
+        zone.nr_isolate_pageblock += (new == MIGRATE_ISOLATE) - (old == MIGRATE_ISOLATE)
+
+    def isolate(self, start: Pfn, end: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> None:
+        """start_isolate_page_range()."""
+        self.run("isolate", self.isolate_path(start, end, flags, migratetype))
+
+    def isolate_path(self, start: Pfn, end: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> Path:
+        """The path of `isolate`, to be raced."""
+        first, last = self.pageblocks(start, end)
+        return start_isolate_page_range(self.kernel, first, last, migrate_type(migratetype), isolation_flags(flags))
+
+    def undo_isolate(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> None:
+        """undo_isolate_page_range()."""
+        self.run("undo_isolate", self.undo_isolate_path(start, end, migratetype))
+
+    def undo_isolate_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> Path:
+        """The path of `undo_isolate`, to be raced."""
+        first, last = self.pageblocks(start, end)
+        return undo_isolate_page_range(self.kernel, first, last, migrate_type(migratetype))
+
+    def has_unmovable(self, pfn: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> int | None:
+        """has_unmovable_pages() of a page's pageblock: the first offending pfn, or None."""
+        k, block = self.kernel, self.page(pfn) & -pageblock_nr_pages
+        wanted = migrate_type(migratetype)
+        return has_unmovable_pages(k, k.page_zone(block), block, wanted, isolation_flags(flags))
+
+    def alloc_contig(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> None:
+        """alloc_contig_range(); the pages are held under the name."""
+        self.run("alloc_contig", self.alloc_contig_path(start, end, migratetype, name), TRIGGERS[1:])
+
+    def alloc_contig_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> Path:
+        """The path of `alloc_contig`, to be raced."""
+        first, last = self.page(start), self.page(end, end=True)
+        if first >= last:
+            raise ValueError(f"empty range [{start!r}, {end!r})")
+        return self._alloc_contig(first, last, migrate_type(migratetype), self.pages.new_name(name))
+
+    async def _alloc_contig(self, start: int, end: int, migratetype: int, name: str | None) -> int:
+        ret = await alloc_contig_range(self.kernel, start, end, migratetype)
+        if ret == 0:
+            self.pages.hold(Allocation(name), start, end)
+        return ret
+
+    def notifier(self, name: str, veto: str | None = None) -> None:
+        """Register another memory notifier, behind those already there; `veto` is the action it refuses."""
+        if veto not in (None, "MEM_GOING_OFFLINE", "MEM_GOING_ONLINE"):
+            raise ValueError(f"veto: {veto!r} is neither MEM_GOING_OFFLINE nor MEM_GOING_ONLINE")
+        self.kernel.notifiers.append(Notifier(name, Veto(veto).call))
+
+    def fail(self, what: str, error: str, times: int = 1) -> None:
+        """The next calls of `add_memory` fail with this errno."""
+        if what != "add_memory":
+            raise ValueError(f"fail: {what!r} can't be made to fail; only add_memory can")
+        self.kernel.failures += [(what, getattr(errno, error))] * times
+
+    def signal(self, after_rounds: int) -> None:
+        """The next write of `offline` gets a signal after so many rounds of its loop."""
+        self.triggers.append(Trigger(after_rounds, "signal"))
+
+    def unpin_after(self, name: str, after_rounds: int) -> None:
+        """A pin is dropped after so many rounds of the next write of `offline` or of `alloc_contig`."""
+        self.triggers.append(Trigger(after_rounds, "unpin", self.pages.held(name).name or name))
+
+    def free_after(self, name: str, after_rounds: int) -> None:
+        """Held memory is given back after so many rounds of the next write of `offline` or `alloc_contig`."""
+        self.triggers.append(Trigger(after_rounds, "free", self.pages.held(name).name or name))
+
+
+def index_of(names: tuple[str, ...], name: str, what: str) -> int:
+    """The number of a name. Raises ValueError for one that is not there."""
+    if name not in names:
+        raise ValueError(f"unknown {what} {name!r}; known are {', '.join(names)}")
+    return names.index(name)
+
+
+def migrate_type(name: str) -> int:
+    """The number of a migrate type."""
+    return index_of(migratetype_names, name, "migrate type")
+
+
+def isolation_flags(flags: Collection[str]) -> int:
+    """The bits of isolation flags."""
+    if unknown := set(flags) - set(FLAGS):
+        raise ValueError(f"unknown isolation flag {sorted(unknown)[0]!r}; known are {', '.join(FLAGS)}")
+    return sum(FLAGS[flag] for flag in set(flags))
+
+
+def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:
+    """Raise OSError as Python would for a system call that failed so."""
+    raise OSError(number, ENDLESS if endless else os.strerror(number), what)
+
+

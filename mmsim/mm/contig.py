@@ -1,0 +1,80 @@
+"""Allocating a given range of pages: alloc_contig_range() of mm/page_alloc.c, v5.8 to v5.10."""
+
+from __future__ import annotations
+
+from errno import EBUSY
+
+from mmsim.cpu import Round, preempt
+from mmsim.mm.kernel import Kernel
+from mmsim.mm.memmap import CONTIG, HWPOISON, HWPOISON_BUDDY, codes
+from mmsim.mm.migrate import Pages, isolate_movable_pages, migrate_pages, putback_movable_pages
+from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES
+from mmsim.mm.page_alloc import find_buddy, free_range, take_range
+from mmsim.mm.page_isolation import start_isolate_page_range, test_pages_isolated, undo_isolate_page_range
+
+COMPACT_CLUSTER_MAX = 32  # pages isolated at a time
+MIGRATE_TRIES = 5
+
+
+async def alloc_contig_range(k: Kernel, start: int, end: int, migratetype: int) -> int:
+    """Allocate exactly the pages [start, end): 0, -EBUSY or -ENOMEM.
+
+    Whole units of the largest buddy size (1024 pages) are isolated for it, and come back with the type
+    `migratetype`. Pages that were migrated before a failure stay where they went.
+    """
+    first = start & -MAX_ORDER_NR_PAGES
+    last = -(-end & -MAX_ORDER_NR_PAGES)
+    ret = await start_isolate_page_range(k, first, last, migratetype, 0)
+    if ret < 0:
+        return ret
+    ret = await __alloc_contig_migrate_range(k, start, end)
+    await preempt()
+    if ret == 0 or ret == -EBUSY:
+        # Pages may have become free meanwhile: what counts is only whether all are free now.
+        ret = take_isolated_range(k, start, end)
+    await undo_isolate_page_range(k, first, last, migratetype)
+    return ret
+
+
+async def __alloc_contig_migrate_range(k: Kernel, start: int, end: int) -> int:
+    """Migrate what is in the range: 0, -EBUSY after five attempts at the same pages, or -ENOMEM."""
+    k.lru_add_drain_all()
+    pages: Pages = []
+    pfn, tries, ret = start, 0, 0
+    while pfn < end or pages:
+        if not pages:
+            pages, pfn = isolate_movable_pages(k, pfn, end, COMPACT_CLUSTER_MAX)
+            tries = 0
+        else:
+            tries += 1
+            if tries == MIGRATE_TRIES:
+                ret = ret if ret < 0 else -EBUSY
+                break
+        await preempt()
+        ret, pages = migrate_pages(k, pages)
+        await Round(progress=True)
+    putback_movable_pages(k, pages)
+    return min(ret, 0)
+
+
+def take_isolated_range(k: Kernel, start: int, end: int) -> int:
+    """Take the range out of the buddy if all of it is free (poisoned and PG_offline pages are not)."""
+    chunk = find_buddy(k, k.page_zone(start), start)
+    outer_start = chunk[0] if chunk else start
+    if test_pages_isolated(k, outer_start, end, 0):
+        k.trace.printk(f"alloc_contig_range: [{outer_start:x}, {end:x}) PFNs busy")
+        return -EBUSY
+    poisoned = list(k.memmap.runs(start, end, codes(HWPOISON_BUDDY)))
+    take_range(k, start, end)
+    k.memmap.fill(start, end, CONTIG)
+    for pfn, nr in poisoned:
+        k.memmap.fill(pfn, pfn + nr, HWPOISON)
+        k.page_zone(pfn).poisoned.difference_update(range(pfn, pfn + nr))
+    return 0
+
+
+def free_contig_range(k: Kernel, start: int, end: int) -> None:
+    """Give a range from alloc_contig_range() back; poisoned pages are never freed."""
+    k.touch_pages(start, end)
+    for pfn, nr in list(k.memmap.runs(start, end, codes(CONTIG))):
+        free_range(k, pfn, pfn + nr)

@@ -1,0 +1,172 @@
+"""What Linux keeps in global variables: the zones, the memmap, the notifier chain, the locks, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mmsim.cpu import IDLE, Mutex, Path, Task
+from mmsim.log import Trace
+from mmsim.mm.memmap import CODE, KINDS, REFS, MemMap
+from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, SECTION_SHIFT, ZONE_NORMAL, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mmsim.mm.memory_hotplug import MemoryBlock, MemoryNotify
+
+NR_CPUS = 2
+
+LOWMEM_RESERVE_RATIO = (256, 256, 32, 0)
+WATERMARK_SCALE_FACTOR = 10  # in ten-thousandths of a zone
+
+
+@dataclass(eq=False)
+class Notifier:
+    """A struct notifier_block on the memory notifier chain; `call` gets the action and the range."""
+
+    name: str
+    call: Callable[[str, MemoryNotify], Awaitable[int]]
+
+
+@dataclass(eq=False)
+class Kernel:
+    """One kernel: what `mm/` and the drivers share. `patches` are those of the series that are applied."""
+
+    patches: Collection[int]
+    trace: Trace = field(default_factory=Trace)
+    movable_node: bool = False
+    watermarks: bool = True
+    drain_again: bool = True  # while offlining: commit 9683182612214, in v5.9 and v5.8.y
+    zones: list[Zone] = field(default_factory=lambda: [Zone(index, NR_CPUS) for index in range(4)])
+    memmap: MemMap = field(default_factory=MemMap)
+    memory_blocks: dict[int, MemoryBlock] = field(default_factory=dict)
+    notifiers: list[Notifier] = field(default_factory=list)
+    online_page_callback: Callable[[int, int], bool] | None = None
+    memhp_default_online_type: str = "offline"
+    device_hotplug_lock: Mutex = field(default_factory=lambda: Mutex("device_hotplug_lock"))
+    current: Task = field(default_factory=lambda: Task("swapper"))
+    zonelists: list[list[Zone]] = field(default_factory=lambda: [[], [], [], []])
+    pagevecs: set[int] = field(default_factory=set)  # new user pages that are not on the LRU yet
+    failures: list[tuple[str, int]] = field(default_factory=list)  # (function, errno) to fail with, in order
+    workqueue: list[Callable[[], Path]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.trace.writes = self.touches
+
+    def touches(self, key: object) -> None:
+        """The running step depends on this piece of shared state (see `cpu.explore`)."""
+        self.current.writes(key)
+
+    def patched(self, patch: int) -> bool:
+        """Is this patch of the series applied? `series.listing` folds this condition away."""
+        return patch in self.patches
+
+    # -- pages --------------------------------------------------------------------------------------
+
+    def page_zone(self, pfn: int) -> Zone:
+        """The zone of a page. Raises KeyError where no section is."""
+        return self.zones[self.memmap.zone_index(pfn)]
+
+    def pfn_to_online_page(self, pfn: int) -> int | None:
+        """The pfn itself if its section is online, else None."""
+        section = self.memmap.sections.get(pfn >> SECTION_SHIFT)
+        return pfn if section is not None and section.online else None
+
+    def page_count(self, pfn: int) -> int:
+        """The reference count of a page."""
+        further = self.memmap.refs.get(pfn, 0)
+        if not further and self.memmap.state(pfn) & REFS:
+            further = 1
+        return self.memmap.kind(pfn).refcount + further
+
+    def dump_page(self, pfn: int | None, reason: str) -> None:
+        """dump_page() of mm/debug.c: what the kernel knows of a page, and why it is printed.
+
+        A NULL page (None) is dereferenced at once: dump_page first looks for the compound head.
+        """
+        self.trace.emit("dump", reason, pfn)
+        if pfn is None:
+            self.trace.null_dereference("dump_page")
+            return
+        kind = self.memmap.kind(pfn)
+        flags = [name for name in ("lru", "reserved", "hwpoison", "dirty", "offline") if getattr(kind, name)]
+        self.trace.printk(
+            f"page:(____ptrval____) refcount:{self.page_count(pfn)} mapcount:0 "
+            f"mapping:0000000000000000 index:0x0 pfn:{pfn:#x}", "warning",
+        )
+        self.trace.printk(f"flags: ({'|'.join(flags)})", "warning")
+        self.trace.printk(f"page dumped because: {reason}", "warning")
+
+    def touch_pages(self, start_pfn: int, end_pfn: int) -> None:
+        """The running step changes these pages, or depends on them (see `cpu.explore`)."""
+        blocks = range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1)
+        self.current.writes(*(("pages", block) for block in blocks))
+
+    def lru_add_drain_all(self) -> None:
+        """Put the pages that wait in per-cpu pagevecs onto the LRU."""
+        if self.pagevecs:
+            self.current.writes("pagevecs")
+        for pfn in sorted(self.pagevecs):
+            self.touch_pages(pfn, pfn + 1)
+            if KINDS[self.memmap.state(pfn) & ~REFS].name == "pagevec":
+                self.memmap.recode(pfn, pfn + 1, {CODE["pagevec"]: CODE["lru"]})
+        self.pagevecs.clear()
+
+    # -- zones --------------------------------------------------------------------------------------
+
+    def build_all_zonelists(self) -> None:
+        """For each highest zone the populated zones to try, in order; then the watermarks."""
+        for highest in range(len(self.zones)):
+            self.zonelists[highest] = [z for z in reversed(self.zones[: highest + 1]) if z.populated]
+        if self.watermarks:
+            self.setup_per_zone_wmarks()
+            self.setup_per_zone_lowmem_reserve()
+
+    def setup_per_zone_wmarks(self) -> None:
+        """min_free_kbytes from the size of memory, shared among the zones (mm/page_alloc.c, v5.8)."""
+        lowmem = sum(z.managed_pages for z in self.zones)
+        buffers = sum(max(z.managed_pages - z.watermark_high, 0) for z in self.zones[: ZONE_NORMAL + 1])
+        min_free_kbytes = min(max(int((buffers * 4 * 16) ** 0.5), 128), 262144)
+        for zone in self.zones:
+            minimum = (min_free_kbytes >> 2) * zone.managed_pages // lowmem if lowmem else 0
+            step = max(minimum >> 2, zone.managed_pages * WATERMARK_SCALE_FACTOR // 10000)
+            zone.watermark_min = minimum
+            zone.watermark_low, zone.watermark_high = minimum + step, minimum + 2 * step
+
+    def setup_per_zone_lowmem_reserve(self) -> None:
+        """What a request that could have used a higher zone must leave free in a lower one."""
+        for lower in self.zones:
+            ratio = LOWMEM_RESERVE_RATIO[lower.index]
+            for highest in range(lower.index + 1, len(self.zones)):
+                above = sum(z.managed_pages for z in self.zones[lower.index + 1 : highest + 1])
+                lower.lowmem_reserve[highest] = above // ratio if ratio and lower.managed_pages else 0
+
+    # -- work ---------------------------------------------------------------------------------------
+
+    def queue_work(self, work: Callable[[], Path]) -> None:
+        """Have the kworker run this; nothing happens if it is queued already."""
+        self.current.writes("workqueue")
+        if work not in self.workqueue:
+            self.workqueue.append(work)
+
+    def work_pending(self) -> bool:
+        """Is any work queued?"""
+        return bool(self.workqueue)
+
+    async def kworker(self) -> None:
+        """The kernel's worker thread: run what is queued, else rest."""
+        while True:
+            if not self.workqueue:
+                await IDLE
+            self.current.writes("workqueue")
+            await self.workqueue.pop(0)()
+
+    def fault(self, function: str) -> int:
+        """The negative errno that this call of a function must fail with, or 0."""
+        for index, (name, error) in enumerate(self.failures):
+            if name == function:
+                del self.failures[index]
+                return -error
+        return 0

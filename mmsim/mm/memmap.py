@@ -1,0 +1,297 @@
+"""The memory map: one small code for each page, in columns that are shared until they are written.
+
+Models struct page (include/linux/mm_types.h, page-flags.h, v5.8) and SPARSEMEM (mm/sparse.c). What the
+kernel keeps in flags and a reference count is here one byte a page: seven bits say which `PageKind` it is,
+the highest bit (`REFS`) says that somebody holds further references. A section whose pages are all alike
+costs nothing, so a machine of a terabyte is ordinary.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from mmsim.mm.mmzone import (
+    PAGEBLOCKS_PER_SECTION,
+    PAGES_PER_SECTION,
+    SECTION_MASK,
+    SECTION_SHIFT,
+    pageblock_order,
+)
+
+REFS = 0x80  # further references: a pin, or somebody's get_page()
+
+
+@dataclass(frozen=True, slots=True)
+class PageKind:
+    """What the kernel's tests say of a page: its flags, and the references that its state implies.
+
+    letter is how pictures and the text equivalents name it.
+    """
+
+    name: str
+    letter: str
+    refcount: int
+    buddy: bool = False
+    lru: bool = False
+    movable_ops: bool = False
+    reserved: bool = False
+    hwpoison: bool = False
+    offline: bool = False
+    dirty: bool = False
+    hugetlb: bool = False
+    compound: bool = False
+
+
+KINDS = (
+    PageKind("absent", "·", 0),
+    PageKind("free", "f", 0, buddy=True),
+    PageKind("pcp", "p", 0),
+    PageKind("lru", "a", 1, lru=True),
+    PageKind("isolated_lru", "i", 2),  # taken off the LRU to be migrated
+    PageKind("isolated_freed", "i", 1),  # the same, given back by its owner meanwhile
+    PageKind("freeing", "p", 0),  # the last reference is gone, but it is on no list yet
+    PageKind("pagevec", "v", 1),
+    PageKind("contig", "c", 1),  # somebody's by alloc_contig_range()
+    PageKind("slab", "k", 1),
+    PageKind("slab_compound", "k", 1, compound=True),
+    PageKind("slab_tail", "k", 0, compound=True),
+    PageKind("reserved", "R", 1, reserved=True),
+    PageKind("hole", "H", 1, reserved=True),
+    PageKind("hwpoison", "!", 1, hwpoison=True),
+    PageKind("hwpoison_buddy", "!", 0, buddy=True, hwpoison=True),
+    PageKind("hwpoison_gone", "!", 0, hwpoison=True),  # thrown away when it was met in the buddy
+    PageKind("offline", "X", 1, offline=True),
+    PageKind("offline_ref0", "x", 0, offline=True),
+    PageKind("offline_dirty", "X", 1, offline=True, dirty=True),  # virtio-mem: never was in the buddy
+    PageKind("offline_dirty_ref0", "x", 0, offline=True, dirty=True),
+    PageKind("movable_ops", "m", 1, movable_ops=True),
+    PageKind("balloon", "b", 1, movable_ops=True, offline=True),
+    PageKind("hugetlb", "h", 1, hugetlb=True, compound=True),
+    PageKind("hugetlb_tail", "h", 0, hugetlb=True, compound=True),
+    PageKind("hugetlb_free", "g", 0, hugetlb=True, compound=True),
+    PageKind("hugetlb_free_tail", "g", 0, hugetlb=True, compound=True),
+    PageKind("thp", "t", 1, lru=True, compound=True),
+    PageKind("thp_tail", "t", 0, lru=True, compound=True),
+    PageKind("isolated_thp", "i", 2, compound=True),
+    PageKind("isolated_thp_tail", "i", 0, compound=True),
+)
+CODE = {kind.name: code for code, kind in enumerate(KINDS)}
+(
+    ABSENT, FREE, PCP, LRU, ISOLATED_LRU, ISOLATED_FREED, FREEING, PAGEVEC, CONTIG, SLAB, SLAB_COMPOUND,
+    SLAB_TAIL, RESERVED, HOLE, HWPOISON, HWPOISON_BUDDY, HWPOISON_GONE, OFFLINE, OFFLINE_REF0, OFFLINE_DIRTY,
+    OFFLINE_DIRTY_REF0, MOVABLE_OPS, BALLOON, HUGETLB, HUGETLB_TAIL, HUGETLB_FREE, HUGETLB_FREE_TAIL, THP, THP_TAIL,
+    ISOLATED_THP, ISOLATED_THP_TAIL,
+) = range(len(KINDS))  # fmt: skip
+
+Codes = re.Pattern[bytes]
+
+
+def codes_where(test: Callable[[PageKind, bool], bool]) -> Codes:
+    """A pattern of the page codes for which `test(kind, has further references)` holds.
+
+    So a question about one page, written readably, can be asked of a whole block at the speed of C.
+    """
+    chosen = [
+        code | refs for code, kind in enumerate(KINDS) for refs in (0, REFS) if test(kind, bool(refs))
+    ]
+    return re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in chosen) + b"]+", re.DOTALL)
+
+
+def codes(*wanted: int) -> Codes:
+    """A pattern of these page codes, with and without further references."""
+    return codes_where(lambda kind, refs: CODE[kind.name] in wanted)
+
+
+@cache
+def filled(code: int, nr_pages: int = PAGES_PER_SECTION) -> bytes:
+    """A column of pages that are all alike; every section that looks so shares it."""
+    return bytes([code]) * nr_pages
+
+
+class Owner(Protocol):
+    """Who holds pages, and can be followed when they are migrated."""
+
+    sections: dict[int, int]  # section number -> pages held in it
+
+
+class Owners:
+    """Who holds which pages of one section: sorted runs of (start offset, end offset, owner)."""
+
+    __slots__ = ("runs",)
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[int, int, Owner]] = []
+
+    def within(self, start: int, end: int) -> list[tuple[int, int, Owner]]:
+        """The owned runs inside [start, end), clipped to it."""
+        first = max(bisect_right(self.runs, start, key=lambda run: run[0]) - 1, 0)
+        found = []
+        for low, high, owner in self.runs[first:]:
+            if low >= end:
+                break
+            if high > start:
+                found.append((max(low, start), min(high, end), owner))
+        return found
+
+    def replace(self, start: int, end: int, owner: Owner | None) -> None:
+        """Give [start, end) to `owner`, or to nobody."""
+        first = max(bisect_right(self.runs, start, key=lambda run: run[0]) - 1, 0)
+        last, middle = first, []
+        while last < len(self.runs) and self.runs[last][0] < end:
+            low, high, old = self.runs[last]
+            if low < start:
+                middle.append((low, min(high, start), old))
+            if high > end:
+                middle.append((max(low, end), high, old))
+            last += 1
+        if owner is not None:
+            middle.append((start, end, owner))
+            middle.sort(key=lambda run: run[0])
+        self.runs[first:last] = middle
+
+
+class Section:
+    """The memmap of 128 MiB: page codes, and for each pageblock its migrate type and its zone."""
+
+    __slots__ = ("migratetypes", "online", "owners", "state", "zones")
+
+    def __init__(self, code: int, zones: bytes) -> None:
+        self.state: bytes | bytearray = filled(code)
+        self.zones = zones  # index of the zone, a byte a pageblock
+        self.migratetypes: bytes | bytearray = filled(1, PAGEBLOCKS_PER_SECTION)
+        self.owners = Owners()
+        self.online = True
+
+    def fill(self, start: int, end: int, code: int) -> None:
+        """Set the codes of the pages [start, end), given as offsets."""
+        self.put(start, filled(code, end - start))
+
+    def put(self, start: int, column: bytes) -> None:
+        """Set the codes of the pages from offset `start` on."""
+        if len(column) == PAGES_PER_SECTION:
+            self.state = column
+        else:
+            self.writable()[start : start + len(column)] = column
+
+    def writable(self) -> bytearray:
+        """The column of page codes, a copy of its own if it was shared."""
+        if not isinstance(self.state, bytearray):
+            self.state = bytearray(self.state)
+        return self.state
+
+
+class MemMap:
+    """All sections, by section number (which is the number of the memory block)."""
+
+    def __init__(self) -> None:
+        self.sections: dict[int, Section] = {}
+        self.refs: dict[int, int] = {}  # pfn -> further references, where there are any that are counted
+
+    def state(self, pfn: int) -> int:
+        """The code of a page, `REFS` included; ABSENT where no section is."""
+        section = self.sections.get(pfn >> SECTION_SHIFT)
+        return section.state[pfn & SECTION_MASK] if section else ABSENT
+
+    def kind(self, pfn: int) -> PageKind:
+        """What a page is."""
+        return KINDS[self.state(pfn) & ~REFS]
+
+    def zone_index(self, pfn: int) -> int:
+        """The index of the page's zone. Raises KeyError where no section is."""
+        return self.sections[pfn >> SECTION_SHIFT].zones[(pfn & SECTION_MASK) >> pageblock_order]
+
+    def get_pageblock_migratetype(self, pfn: int) -> int:
+        """The migrate type of the page's pageblock. Raises KeyError where no section is."""
+        return self.sections[pfn >> SECTION_SHIFT].migratetypes[(pfn & SECTION_MASK) >> pageblock_order]
+
+    def set_pageblock_migratetype(self, pfn: int, migratetype: int) -> None:
+        """Write the migrate type of the page's pageblock, and nothing else."""
+        section = self.sections[pfn >> SECTION_SHIFT]
+        if not isinstance(section.migratetypes, bytearray):
+            section.migratetypes = bytearray(section.migratetypes)
+        section.migratetypes[(pfn & SECTION_MASK) >> pageblock_order] = migratetype
+
+    def parts(self, start: int, end: int) -> Iterator[tuple[Section, int, int, int]]:
+        """[start, end) cut at the sections: section, offset range in it, pfn of its first page."""
+        while start < end:
+            number, offset = start >> SECTION_SHIFT, start & SECTION_MASK
+            stop = min(PAGES_PER_SECTION, offset + end - start)
+            if (section := self.sections.get(number)) is not None:
+                yield section, offset, stop, number << SECTION_SHIFT
+            start += stop - offset
+
+    def fill(self, start: int, end: int, code: int) -> None:
+        """Set the codes of the pages [start, end)."""
+        for section, low, high, _ in self.parts(start, end):
+            section.fill(low, high, code)
+
+    def set_refs(self, start: int, end: int, further: bool) -> None:
+        """Mark the pages [start, end) as having further references, or as having none."""
+        table = bytes((code & ~REFS) | (REFS if further else 0) for code in range(256))
+        for section, low, high, _ in self.parts(start, end):
+            section.put(low, section.state[low:high].translate(table))
+
+    def recode(self, start: int, end: int, mapping: dict[int, int]) -> None:
+        """Change the codes of the pages [start, end) by a mapping; `REFS` stays."""
+        table = bytes(mapping.get(code & ~REFS, code & ~REFS) | (code & REFS) for code in range(256))
+        for section, low, high, _ in self.parts(start, end):
+            section.put(low, section.state[low:high].translate(table))
+
+    def find(self, start: int, end: int, wanted: Codes) -> int | None:
+        """The first pfn in [start, end) with one of the wanted codes, or None."""
+        for section, low, high, base in self.parts(start, end):
+            if match := wanted.search(section.state, low, high):
+                return base + match.start()
+        return None
+
+    def runs(self, start: int, end: int, wanted: Codes) -> Iterator[tuple[int, int]]:
+        """Runs of pages with wanted codes in [start, end): (first pfn, number of pages)."""
+        for section, low, high, base in self.parts(start, end):
+            for match in wanted.finditer(bytes(section.state), low, high):
+                yield base + match.start(), match.end() - match.start()
+
+    def all_are(self, start: int, end: int, wanted: Codes) -> bool:
+        """Does every page of [start, end) exist and have one of the wanted codes?"""
+        covered = 0
+        for section, low, high, _ in self.parts(start, end):
+            if not wanted.fullmatch(section.state, low, high):
+                return False
+            covered += high - low
+        return covered == end - start
+
+    def count(self, start: int, end: int, wanted: Codes) -> int:
+        """Number of pages in [start, end) with one of the wanted codes."""
+        return sum(nr for _, nr in self.runs(start, end, wanted))
+
+    def owned(self, start: int, end: int) -> list[tuple[int, int, Owner]]:
+        """The owned runs in [start, end): (first pfn, end pfn, owner)."""
+        return [
+            (base + a, base + b, owner)
+            for section, low, high, base in self.parts(start, end)
+            for a, b, owner in section.owners.within(low, high)
+        ]
+
+    def set_owner(self, start: int, end: int, owner: Owner | None) -> None:
+        """Give the pages [start, end) to an owner, or to nobody."""
+        for section, low, high, base in self.parts(start, end):
+            number = base >> SECTION_SHIFT
+            for a, b, old in section.owners.within(low, high):
+                old.sections[number] -= b - a
+                if not old.sections[number]:
+                    del old.sections[number]
+            section.owners.replace(low, high, owner)
+            if owner is not None:
+                owner.sections[number] = owner.sections.get(number, 0) + high - low
+
+    def pages_of(self, owner: Owner) -> Iterator[tuple[int, int]]:
+        """All pages that an owner holds, as runs (first pfn, number of pages), upwards."""
+        for number in sorted(owner.sections):
+            base = number << SECTION_SHIFT
+            for low, high, who in list(self.sections[number].owners.runs):
+                if who is owner:
+                    yield base + low, high - low

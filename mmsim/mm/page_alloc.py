@@ -1,0 +1,441 @@
+"""The buddy allocator: free lists by order and migrate type, per-cpu lists, zonelists (mm/page_alloc.c, v5.8).
+
+Pages are named by their pfn, sizes are in pages. `alloc_pages` and `free_pages` are the kernel's hot path for
+one chunk; `alloc_bulk` and `free_range` do the same for much memory at once, without the per-cpu lists.
+
+One thing is stricter than in v5.8: a free chunk is always on the list of its (first) pageblock's type, as the
+kernel does since v6.10. And chunks of the largest order are used first in, first out, see `LargestBuddies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from mmsim.mm.kernel import Kernel
+from mmsim.mm.memmap import FREE, HWPOISON_BUDDY, HWPOISON_GONE, LRU, PCP, REFS, SLAB, codes, filled
+from mmsim.mm.mmzone import (
+    MAX_ORDER,
+    MAX_ORDER_NR_PAGES,
+    MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
+    MIGRATE_ISOLATE,
+    MIGRATE_MOVABLE,
+    MIGRATE_PCPTYPES,
+    MIGRATE_RECLAIMABLE,
+    MIGRATE_UNMOVABLE,
+    SECTION_MASK,
+    SECTION_SHIFT,
+    ZONE_DMA,
+    ZONE_DMA32,
+    ZONE_MOVABLE,
+    ZONE_NORMAL,
+    FreeList,
+    Zone,
+    pageblock_nr_pages,
+    pageblock_order,
+)
+
+PCP_BATCH = 31
+PCP_HIGH = 6 * PCP_BATCH
+BUDDY = codes(FREE, HWPOISON_BUDDY)
+
+FALLBACKS = {
+    MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),
+    MIGRATE_MOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE),
+    MIGRATE_RECLAIMABLE: (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE),
+}
+
+GFP_ZONES = {
+    "GFP_KERNEL": ZONE_NORMAL,
+    "GFP_USER": ZONE_NORMAL,
+    "GFP_HIGHUSER": ZONE_NORMAL,  # there is no high memory on x86-64
+    "GFP_HIGHUSER_MOVABLE": ZONE_MOVABLE,
+    "GFP_DMA32": ZONE_DMA32,
+    "GFP_DMA": ZONE_DMA,
+}
+
+
+class Gfp(NamedTuple):
+    """What a gfp mask asks for: the highest zone, the free list, and the code of the pages handed out."""
+
+    highest_zone: int
+    migratetype: int
+    code: int
+
+
+@cache
+def gfp(text: str) -> Gfp:
+    """A mask such as `GFP_USER|__GFP_MOVABLE`. Raises ValueError for what is no mask.
+
+    Only __GFP_HIGHMEM and __GFP_MOVABLE together open ZONE_MOVABLE (gfp_zone() in include/linux/gfp.h).
+    """
+    base, *modifiers = text.split("|")
+    if base not in GFP_ZONES or not set(modifiers) <= {"__GFP_MOVABLE", "__GFP_RECLAIMABLE"}:
+        raise ValueError(f"no gfp mask: {text!r}; known are {', '.join(GFP_ZONES)}, "
+                         "with |__GFP_MOVABLE or |__GFP_RECLAIMABLE added")
+    movable = base == "GFP_HIGHUSER_MOVABLE" or "__GFP_MOVABLE" in modifiers
+    reclaimable = "__GFP_RECLAIMABLE" in modifiers
+    if movable and reclaimable:
+        raise ValueError(f"gfp mask {text!r}: __GFP_MOVABLE and __GFP_RECLAIMABLE exclude each other")
+    highest = ZONE_MOVABLE if base == "GFP_HIGHUSER" and movable else GFP_ZONES[base]
+    if movable:
+        return Gfp(highest, MIGRATE_MOVABLE, LRU)
+    return Gfp(highest, MIGRATE_RECLAIMABLE if reclaimable else MIGRATE_UNMOVABLE, SLAB)
+
+
+# -- free lists --------------------------------------------------------------------------------------
+
+
+def count_free(zone: Zone, nr_pages: int, migratetype: int) -> None:
+    """__mod_zone_freepage_state(): isolated pages are no free memory."""
+    if migratetype != MIGRATE_ISOLATE:
+        zone.nr_free_pages += nr_pages
+        if migratetype == MIGRATE_CMA:
+            zone.nr_free_cma += nr_pages
+
+
+def can_merge(one: int, other: int) -> bool:
+    """May free pageblocks of these two types become one chunk of the largest order?"""
+    return one == other or (one < MIGRATE_PCPTYPES and other < MIGRATE_PCPTYPES)
+
+
+def __free_one_page(k: Kernel, zone: Zone, pfn: int, order: int, migratetype: int) -> None:
+    """Put a chunk on its free list, merged with its buddy as often as that is free too."""
+    count_free(zone, 1 << order, migratetype)
+    lists = zone.free_area[migratetype]
+    while order < pageblock_order:
+        area = lists[order]
+        buddy = pfn ^ (1 << order)
+        if buddy not in area:
+            area[pfn] = None
+            return
+        del area[buddy]
+        pfn &= buddy
+        order += 1
+    if order == pageblock_order:
+        buddy = pfn ^ pageblock_nr_pages
+        other = k.memmap.get_pageblock_migratetype(buddy)
+        if can_merge(migratetype, other) and buddy in zone.free_area[other][order]:
+            del zone.free_area[other][order][buddy]
+            pfn, order = pfn & buddy, order + 1
+            lists = zone.free_area[k.memmap.get_pageblock_migratetype(pfn)]
+    lists[order][pfn] = None
+
+
+def expand(k: Kernel, zone: Zone, pfn: int, order: int, current_order: int, lists: list[FreeList]) -> None:
+    """Give back the upper halves of a chunk, until what is left of it has the order asked for."""
+    while current_order > order:
+        current_order -= 1
+        upper = pfn + (1 << current_order)
+        if current_order == pageblock_order:
+            zone.free_area[k.memmap.get_pageblock_migratetype(upper)][current_order][upper] = None
+        else:
+            lists[current_order][upper] = None
+
+
+def __rmqueue_smallest(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
+    """Take a chunk from the free lists of one type, the smallest that is large enough."""
+    lists = zone.free_area[migratetype]
+    for current_order in range(order, MAX_ORDER):
+        if lists[current_order]:
+            pfn = lists[current_order].popitem()[0]
+            if current_order > order:
+                expand(k, zone, pfn, order, current_order, lists)
+            count_free(zone, -1 << order, migratetype)
+            return pfn
+    return None
+
+
+def __rmqueue_fallback(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
+    """Take a chunk of another type, the largest; its whole pageblock changes type if that is worth it."""
+    for current_order in range(MAX_ORDER - 1, order - 1, -1):
+        for other in FALLBACKS[migratetype]:
+            if area := zone.free_area[other][current_order]:
+                pfn = next(iter(area))
+                if steal_suitable_fallback(k, zone, pfn, current_order, migratetype):
+                    return __rmqueue_smallest(k, zone, order, migratetype)
+                return __rmqueue_smallest(k, zone, order, other)
+    return None
+
+
+def steal_suitable_fallback(k: Kernel, zone: Zone, pfn: int, order: int, migratetype: int) -> bool:
+    """Change the type of the chunk's pageblock(s) if most of it is free; tells whether it did."""
+    start = pfn & -pageblock_nr_pages
+    if order < pageblock_order:
+        if order < pageblock_order // 2 and migratetype == MIGRATE_MOVABLE:
+            return False
+        if k.memmap.count(start, start + pageblock_nr_pages, BUDDY) < pageblock_nr_pages // 2:
+            return False
+    for block in range(start, pfn + (1 << order), pageblock_nr_pages):
+        change_pageblock(k, zone, block, migratetype)
+    return True
+
+
+def unreserve_highatomic_pageblock(k: Kernel, zone: Zone, migratetype: int) -> bool:
+    """Before memory runs out, the reserve for urgent requests is opened."""
+    for area in zone.free_area[MIGRATE_HIGHATOMIC]:
+        if area:
+            change_pageblock(k, zone, next(iter(area)) & -pageblock_nr_pages, migratetype)
+            return True
+    return False
+
+
+def __rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
+    """Take a chunk: of the type asked for, else of CMA (if movable), else of another type."""
+    pfn = __rmqueue_smallest(k, zone, order, migratetype)
+    if pfn is None and migratetype == MIGRATE_MOVABLE:
+        pfn = __rmqueue_smallest(k, zone, order, MIGRATE_CMA)
+    if pfn is None:
+        pfn = __rmqueue_fallback(k, zone, order, migratetype)
+    if pfn is None and unreserve_highatomic_pageblock(k, zone, migratetype):
+        return __rmqueue(k, zone, order, migratetype)
+    return pfn
+
+
+def rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
+    """Take a chunk without poisoned pages; those that are met are thrown away."""
+    pfn = __rmqueue(k, zone, order, migratetype)
+    while pfn is not None and zone.poisoned and discard_poisoned(k, zone, pfn, 1 << order):
+        pfn = __rmqueue(k, zone, order, migratetype)
+    return pfn
+
+
+def find_buddy(k: Kernel, zone: Zone, pfn: int) -> tuple[int, int, FreeList] | None:
+    """The free chunk that holds this page: its first pfn, its order and its list."""
+    types = k.memmap.get_pageblock_migratetype
+    for order in range(MAX_ORDER - 1, -1, -1):
+        head = pfn & -(1 << order)
+        area = zone.free_area[types(head)][order]
+        if head in area:
+            return head, order, area
+    return None
+
+
+def take_range(k: Kernel, start: int, end: int) -> None:
+    """Take the pages [start, end), which must all be free, out of the buddy; their codes stay."""
+    pfn = start
+    while pfn < end:
+        zone = k.page_zone(pfn)
+        chunk = find_buddy(k, zone, pfn)
+        assert chunk is not None, f"page {pfn} is not in the buddy"
+        head, order, area = chunk
+        stop = head + (1 << order)
+        del area[head]
+        count_free(zone, -1 << order, k.memmap.get_pageblock_migratetype(head))
+        put_back(k, zone, head, pfn)
+        put_back(k, zone, min(stop, end), stop)
+        pfn = stop
+
+
+def put_back(k: Kernel, zone: Zone, start: int, end: int) -> None:
+    """Put pages onto the free lists, in chunks as large as their alignment allows."""
+    pfn = start
+    while pfn < end:
+        order = min((pfn | MAX_ORDER_NR_PAGES) & -(pfn | MAX_ORDER_NR_PAGES), end - pfn).bit_length() - 1
+        migratetype = k.memmap.get_pageblock_migratetype(pfn)
+        if order > pageblock_order and not can_merge(
+            migratetype, k.memmap.get_pageblock_migratetype(pfn + pageblock_nr_pages)
+        ):
+            order = pageblock_order
+        __free_one_page(k, zone, pfn, order, migratetype)
+        pfn += 1 << order
+
+
+def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> int:
+    """Set a pageblock's type and move its free pages to the lists of that type; returns their number.
+
+    set_pageblock_migratetype() and move_freepages_block(). A chunk that reaches into the next pageblock is
+    split (v5.8 moves it as a whole or not at all).
+    """
+    end = pfn + pageblock_nr_pages
+    runs = list(k.memmap.runs(pfn, end, BUDDY))
+    for first, nr_pages in runs:
+        take_range(k, first, first + nr_pages)
+    k.memmap.set_pageblock_migratetype(pfn, migratetype)
+    for first, nr_pages in runs:
+        put_back(k, zone, first, first + nr_pages)
+    return sum(nr_pages for _, nr_pages in runs)
+
+
+# -- one chunk ---------------------------------------------------------------------------------------
+
+
+def rmqueue_pcplist(k: Kernel, zone: Zone, migratetype: int) -> int | None:
+    """Take a single page from this CPU's list, which is filled by a batch when it is empty."""
+    pcp = zone.pageset[k.current.cpu][migratetype]
+    if not pcp:
+        for _ in range(PCP_BATCH):
+            pfn = rmqueue(k, zone, 0, migratetype)
+            if pfn is None:
+                break
+            pcp.append(pfn)
+            k.memmap.fill(pfn, pfn + 1, PCP)
+    return pcp.pop() if pcp else None
+
+
+def alloc_pages(k: Kernel, mask: Gfp, order: int = 0) -> int | None:
+    """Allocate one chunk of 2**order pages: its first pfn, or None if no zone of the zonelist has one."""
+    highest, migratetype, code = mask
+    need = 1 << order
+    for zone in k.zonelists[highest]:
+        if zone.nr_free_pages - need < zone.watermark_min + zone.lowmem_reserve[highest]:
+            continue
+        if order == 0:
+            pfn = rmqueue_pcplist(k, zone, migratetype)
+        else:
+            pfn = rmqueue(k, zone, order, migratetype)
+        if pfn is not None:
+            state = k.memmap.sections[pfn >> SECTION_SHIFT].writable()
+            offset = pfn & SECTION_MASK
+            state[offset : offset + need] = filled(code, need)
+            return pfn
+    return None
+
+
+def discard_poisoned(k: Kernel, zone: Zone, pfn: int, nr_pages: int) -> bool:
+    """check_new_pages(): throw away the poisoned pages of a chunk just taken; True if there was one."""
+    bad = sorted(page for page in zone.poisoned if pfn <= page < pfn + nr_pages)
+    if not bad:
+        return False
+    k.memmap.fill(pfn, pfn + nr_pages, FREE)
+    for start, end in zip([pfn, *(page + 1 for page in bad)], [*bad, pfn + nr_pages], strict=True):
+        put_back(k, zone, start, end)
+    for page in bad:
+        k.memmap.fill(page, page + 1, HWPOISON_GONE)
+        zone.poisoned.discard(page)
+    return True
+
+
+def free_pages(k: Kernel, pfn: int, order: int = 0) -> None:
+    """Free a chunk; a single page goes to this CPU's list. Raises ValueError if it is free already."""
+    section = k.memmap.sections[pfn >> SECTION_SHIFT]
+    offset = pfn & SECTION_MASK
+    state = section.writable()
+    if state[offset] & ~REFS <= PCP:
+        raise ValueError(f"page {pfn} is not allocated")
+    zone = k.zones[section.zones[offset >> pageblock_order]]
+    migratetype = section.migratetypes[offset >> pageblock_order]
+    if order == 0:
+        free_unref_page_commit(k, zone, pfn, migratetype)
+    else:
+        state[offset : offset + (1 << order)] = filled(FREE, 1 << order)
+        __free_one_page(k, zone, pfn, order, migratetype)
+
+
+def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> None:
+    """Free a single page whose pageblock had this type when it was looked at.
+
+    A page of an isolated pageblock goes straight to the buddy. When the type was read before the isolation,
+    the page ends on a per-cpu list: that is the race which commit 9683182612214 is about.
+    """
+    section = k.memmap.sections[pfn >> SECTION_SHIFT]
+    if migratetype == MIGRATE_ISOLATE:
+        section.writable()[pfn & SECTION_MASK] = FREE
+        __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
+        return
+    section.writable()[pfn & SECTION_MASK] = PCP
+    lists = zone.pageset[k.current.cpu]
+    pcp = lists[migratetype if migratetype < MIGRATE_PCPTYPES else MIGRATE_MOVABLE]
+    pcp.append(pfn)
+    if len(pcp) >= PCP_HIGH:
+        free_pcppages_bulk(k, zone, pcp, PCP_BATCH)
+
+
+def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> None:
+    """Give the `count` oldest pages of a per-cpu list to the buddy, by the type their pageblock has now."""
+    pages, pcp[:count] = pcp[:count], []
+    for pfn in pages:
+        k.memmap.sections[pfn >> SECTION_SHIFT].writable()[pfn & SECTION_MASK] = FREE
+        __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
+
+
+def drain_all_pages(k: Kernel, zone: Zone) -> None:
+    """Empty the per-cpu lists of all CPUs for one zone."""
+    k.current.reads(("pcp", zone.index))
+    for lists in zone.pageset:
+        for pcp in lists:
+            if pcp:
+                k.current.writes(("pcp", zone.index))
+                for pfn in pcp:
+                    k.touch_pages(pfn, pfn + 1)
+                free_pcppages_bulk(k, zone, pcp, len(pcp))
+
+
+# -- much memory -------------------------------------------------------------------------------------
+
+
+def available(zone: Zone, mask: Gfp, order: int) -> int:
+    """How many chunks of an order this zone can give to such a request."""
+    spare = zone.nr_free_pages - zone.watermark_min - zone.lowmem_reserve[mask.highest_zone]
+    usable = [t for t in range(MIGRATE_ISOLATE) if t != MIGRATE_CMA or mask.migratetype == MIGRATE_MOVABLE]
+    if mask.migratetype != MIGRATE_MOVABLE:
+        spare -= zone.nr_free_cma
+    chunks = sum(len(zone.free_area[t][o]) << (o - order) for t in usable for o in range(order, MAX_ORDER))
+    return max(min(chunks - len(zone.poisoned), spare >> order), 0)
+
+
+def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Iterator[tuple[int, int]]:
+    """Take `count` chunks of an order out of a zone, as runs (first pfn, number of pages)."""
+    lists = zone.free_area[mask.migratetype]
+    left = count << order
+    while left:
+        fits = next((o for o in range(order, MAX_ORDER) if lists[o] and 1 << o <= left), order)
+        pfn = rmqueue(k, zone, fits, mask.migratetype)
+        if pfn is None:
+            return
+        left -= 1 << fits
+        yield pfn, 1 << fits
+
+
+def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: bool = False) -> list[tuple[int, int]]:
+    """Allocate many pages at once, in chunks of an order: runs (first pfn, number of pages), joined.
+
+    All of it or nothing (an empty list), unless `partial` is set. The codes of the pages are set.
+    """
+    if not partial and sum(available(z, mask, order) for z in k.zonelists[mask.highest_zone]) << order < nr_pages:
+        return []
+    taken: list[tuple[int, int]] = []
+    left = nr_pages
+    for zone in k.zonelists[mask.highest_zone]:
+        count = min(left >> order, available(zone, mask, order))
+        for run in take_chunks(k, zone, mask, order, count):
+            taken.append(run)
+            left -= run[1]
+    runs = joined(taken)
+    if left and not partial:
+        for pfn, nr in runs:
+            free_range(k, pfn, pfn + nr)
+        return []
+    for pfn, nr in runs:
+        k.memmap.fill(pfn, pfn + nr, mask.code)
+    return runs
+
+
+def joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs (first pfn, number of pages) sorted, with neighbours made one."""
+    result: list[tuple[int, int]] = []
+    for pfn, nr_pages in sorted(runs):
+        if result and sum(result[-1]) == pfn:
+            result[-1] = (result[-1][0], result[-1][1] + nr_pages)
+        else:
+            result.append((pfn, nr_pages))
+    return result
+
+
+def free_range(k: Kernel, start: int, end: int) -> None:
+    """Free the pages [start, end), whatever they were, to the buddy; nobody owns or refers to them any more."""
+    memmap = k.memmap
+    memmap.set_owner(start, end, None)
+    if memmap.refs:
+        for pfn in [pfn for pfn in memmap.refs if start <= pfn < end]:
+            del memmap.refs[pfn]
+    memmap.fill(start, end, FREE)
+    for section, low, high, base in memmap.parts(start, end):
+        edges = [b for b in range(low & -pageblock_nr_pages, high, pageblock_nr_pages) if b > low]
+        zones = section.zones[low >> pageblock_order : ((high - 1) >> pageblock_order) + 1]
+        if len(set(zones)) == 1:
+            edges = []
+        for first, last in zip([low, *edges], [*edges, high], strict=True):
+            put_back(k, k.page_zone(base + first), base + first, base + last)

@@ -1,0 +1,86 @@
+"""Racing kernel paths on one machine: every interleaving, explored.
+
+    explore(machine, race("isolate", start="addr:44M", end="addr:48M"), race("write", ...))
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmsim import cpu, sysfs
+from mmsim.cpu import Exploration, Path
+from mmsim.machine import Machine
+from mmsim.mm.kernel import NR_CPUS
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One path to be raced: a name for the reader, and what starts it on a machine."""
+
+    name: str
+    start: Callable[[Machine], Path]
+
+
+PATHS: dict[str, Callable[..., Callable[[Machine], Path]]] = {
+    "isolate": lambda **keys: lambda m: m.isolate_path(**keys),
+    "undo_isolate": lambda **keys: lambda m: m.undo_isolate_path(**keys),
+    "alloc_contig": lambda **keys: lambda m: m.alloc_contig_path(**keys),
+    "free": lambda name: lambda m: m.pages.free_path(name),
+    "unpin": lambda name: lambda m: m.pages.unpin_path(name),
+    "resize": lambda to: lambda m: m.resize_path(to),
+    "write": lambda path, value: lambda m: sysfs.store(m.kernel, path, value),
+}
+
+
+def race(do: str, label: str = "", **keys: Any) -> Racer:
+    """A path that can be raced: what (a method of Machine) with its arguments. Raises ValueError."""
+    if do not in PATHS:
+        raise ValueError(f"{do!r} can't be raced; known are {', '.join(PATHS)}")
+    return Racer(label or do, PATHS[do](**keys))
+
+
+async def system_call(machine: Machine, racer: Racer) -> None:
+    """A path whose negative result is an errno, as a system call has it."""
+    result = await racer.start(machine)
+    if isinstance(result, int) and result < 0:
+        raise OSError(-result, racer.name)
+
+
+class MachineRace(cpu.Race):
+    """A race on a machine of its own."""
+
+    def __init__(self, machine: Machine, racers: Sequence[Racer]) -> None:
+        self.machine = machine
+        super().__init__(machine.kernel, [(r.name, system_call(machine, r)) for r in racers], NR_CPUS)
+
+    def finish(self) -> None:
+        """What was freed reaches the buddy in the end."""
+        if self.machine.trace.panicked is None:
+            self.machine.pages.settle()
+
+
+def starter(machine: Machine, racers: Sequence[Racer]) -> Callable[[], MachineRace]:
+    """What makes the race anew, each time on a copy of the machine as it is now."""
+    original = copy.deepcopy(machine)
+    return lambda: MachineRace(copy.deepcopy(original), racers)
+
+
+def schedules(machine: Machine, *racers: Racer, prune: bool = True) -> Iterator[MachineRace]:
+    """The race of these paths, finished, once for each interleaving; the machine itself stays as it is."""
+    return (finished for finished, _ in cpu.schedules(starter(machine, racers), prune))
+
+
+def explore(
+    machine: Machine,
+    *racers: Racer,
+    observe: Callable[[Machine], Hashable] = lambda machine: None,
+    prune: bool = True,
+) -> Exploration:
+    """All outcomes of racing these paths on copies of a machine.
+
+    observe: what tells outcomes apart, beside the errnos, the log and a panic.
+    """
+    return cpu.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)
