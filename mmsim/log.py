@@ -34,6 +34,10 @@ class Event:
         return f"[{self.time:12.6f}] {self.text}"
 
 
+def nobody(key: object) -> None:
+    """Told of an event when nobody wants to know."""
+
+
 class Trace:
     """All events since boot, in order. `time` (seconds) and `cpu` stamp the next event."""
 
@@ -45,7 +49,7 @@ class Trace:
         self.warned: set[str] = set()
         self.panicked: str | None = None
         # Told of every key of shared state that an event depends on; see cpu.Task.writes.
-        self.writes: Callable[[object], None] = lambda key: None
+        self.writes: Callable[[object], None] = nobody
 
     def __len__(self) -> int:
         return len(self.events)

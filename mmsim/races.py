@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +64,8 @@ class MachineRace(cpu.Race):
 
 def starter(machine: Machine, racers: Sequence[Racer]) -> Callable[[], MachineRace]:
     """What makes the race anew, each time on a copy of the machine as it is now."""
-    original = copy.deepcopy(machine)
-    return lambda: MachineRace(copy.deepcopy(original), racers)
+    original = pickle.dumps(machine, pickle.HIGHEST_PROTOCOL)
+    return lambda: MachineRace(pickle.loads(original), racers)
 
 
 def schedules(machine: Machine, *racers: Racer, prune: bool = True) -> Iterator[MachineRace]:

@@ -346,9 +346,8 @@ async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str,
         if test_pages_isolated(k, start, end, MEMORY_OFFLINE) == 0:
             __offline_isolated_pages(k, zone, start, end)
             return "", 0
-        if k.drain_again:
-            drain_all_pages(k, zone)
-        await Round(progress=False)
+        drained = drain_all_pages(k, zone) if k.drain_again else 0
+        await Round(progress=drained > 0)
 
 
 def __offline_isolated_pages(k: Kernel, zone: Zone, start: int, end: int) -> None:

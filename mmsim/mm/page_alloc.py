@@ -351,16 +351,17 @@ def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> Non
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
 
 
-def drain_all_pages(k: Kernel, zone: Zone) -> None:
-    """Empty the per-cpu lists of all CPUs for one zone."""
+def drain_all_pages(k: Kernel, zone: Zone) -> int:
+    """Empty the per-cpu lists of all CPUs for one zone; returns the number of pages that were there."""
     k.current.reads(("pcp", zone.index))
-    for lists in zone.pageset:
-        for pcp in lists:
-            if pcp:
-                k.current.writes(("pcp", zone.index))
-                for pfn in pcp:
-                    k.touch_pages(pfn, pfn + 1)
-                free_pcppages_bulk(k, zone, pcp, len(pcp))
+    drained = 0
+    for pcp in [pcp for lists in zone.pageset for pcp in lists if pcp]:
+        k.current.writes(("pcp", zone.index))
+        for pfn in pcp:
+            k.touch_pages(pfn, pfn + 1)
+        drained += len(pcp)
+        free_pcppages_bulk(k, zone, pcp, len(pcp))
+    return drained
 
 
 # -- much memory -------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Device:
         self.bitmap = bytearray(config.region_size // config.block_size)
         self.busy = False
         self.answers: list[str] = []
-        self.config_changed: Callable[[], None] = lambda: None
+        self.config_changed: Callable[[], None] | None = None  # the guest's interrupt
         self.resize(requested)
         self.check_size("plugged", plugged)
         self.bitmap[: plugged // config.block_size] = b"\1" * (plugged // config.block_size)
@@ -48,7 +48,8 @@ class Device:
         self.check_size("requested", requested)
         self.requested_size = requested
         self.resize_usable_region(can_shrink=False)
-        self.config_changed()
+        if self.config_changed is not None:
+            self.config_changed()
 
     def resize_usable_region(self, can_shrink: bool) -> None:
         """The usable region is a little larger than requested-size; it shrinks at UNPLUG_ALL only."""

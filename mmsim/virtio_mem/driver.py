@@ -82,7 +82,7 @@ class VirtioMem(Hotplug):
         self.hotplug_mutex.unlock()
         self.k.workqueue = [work for work in self.k.workqueue if work != self.run]
         self.timer = None
-        self.device.config_changed = lambda: None
+        self.device.config_changed = None
         for mb_id in self.blocks_in("OFFLINE_PARTIAL"):
             # Without the callback below anybody could online its holes.
             rc = await remove_memory(self.k, mb_id)
