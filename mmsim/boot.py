@@ -158,6 +158,6 @@ def free_boot_memory(k: Kernel, start: int, end: int) -> None:
     for number in range(start >> SECTION_SHIFT, ((end - 1) >> SECTION_SHIFT) + 1):
         low, high = max(start, number << SECTION_SHIFT), min(end, (number + 1) << SECTION_SHIFT)
         zone.sections[number] = zone.sections.get(number, 0) + high - low
-    for pfn, nr in list(k.memmap.runs(start, end, codes(FREE))):
+    for pfn, nr in k.memmap.runs(start, end, codes(FREE)):
         zone.managed_pages += nr
         put_back(k, zone, pfn, pfn + nr)

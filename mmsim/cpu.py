@@ -68,6 +68,20 @@ class Mutex(Point):
         self.owner = None
 
 
+class SpinLock:
+    """A spinning lock: who holds it must not sleep, so nobody else ever sees it taken."""
+
+    def __init__(self) -> None:
+        self.held = False
+
+    def __enter__(self) -> None:
+        assert not self.held, "a spin lock was taken twice, or held over a preemption point"
+        self.held = True
+
+    def __exit__(self, *exception: object) -> None:
+        self.held = False
+
+
 @dataclass(eq=False, slots=True)
 class Task:
     """One kernel path on a CPU of its own (`current` while it runs)."""

@@ -77,7 +77,7 @@ class Pages:
 
     def hold(self, allocation: Allocation, start: int, end: int) -> None:
         """Give pages [start, end) to an allocation (poisoned ones belong to nobody)."""
-        for pfn, nr in list(self.k.memmap.runs(start, end, OWNABLE)):
+        for pfn, nr in self.k.memmap.runs(start, end, OWNABLE):
             self.k.memmap.set_owner(pfn, pfn + nr, allocation)
         if allocation.name is not None:
             self.allocations[allocation.name] = allocation
@@ -109,7 +109,7 @@ class Pages:
     def take_within(self, mask: Gfp, nr_pages: int, order: int, within: tuple[int, int]) -> list[tuple[int, int]]:
         """Take free pages of a range only, the lowest first; all or nothing."""
         k, found, left = self.k, [], nr_pages
-        for pfn, nr in list(k.memmap.runs(*within, codes(FREE))):
+        for pfn, nr in k.memmap.runs(*within, codes(FREE)):
             for start, end in whole_pageblocks(pfn, pfn + nr):
                 first, last = -(-start >> order) << order, end >> order << order
                 take = min(last - first, left)
@@ -144,7 +144,7 @@ class Pages:
             k.memmap.recode(start, end, {
                 ISOLATED_LRU: ISOLATED_FREED, HUGETLB: HUGETLB_FREE, HUGETLB_TAIL: HUGETLB_FREE_TAIL,
             })
-        return [(p, p + nr) for a, b in runs for p, nr in list(k.memmap.runs(a, b, TO_BE_FREED))]
+        return [(p, p + nr) for a, b in runs for p, nr in k.memmap.runs(a, b, TO_BE_FREED)]
 
     def free(self, name: str) -> None:
         """Give held memory back, with its pins."""
@@ -224,7 +224,7 @@ class Pages:
     def ref(self, pfn: int, delta: int) -> None:
         """Take or drop references on one page; the last one dropped frees it."""
         memmap, refs = self.k.memmap, self.k.memmap.refs
-        if not COUNTED.match(bytes([memmap.state(pfn)])):
+        if memmap.state(pfn) not in COUNTED:
             raise ValueError(f"page {pfn} is {memmap.kind(pfn).name}: it has no references to take or drop")
         pinned = sum(owner.pins for _, _, owner in memmap.owned(pfn, pfn + 1) if isinstance(owner, Allocation))
         further = refs.get(pfn, 0) + delta
@@ -248,7 +248,7 @@ class Pages:
         """Put free pages into a state, or (kind `free`) free pages in any state."""
         k, end = self.k, self.check_place(pfn, kind, count, name)
         if kind == "free":
-            for start, stop in [(p, p + nr) for p, nr in list(k.memmap.runs(pfn, end, NOT_FREE))]:
+            for start, stop in [(p, p + nr) for p, nr in k.memmap.runs(pfn, end, NOT_FREE)]:
                 self.forget(start, stop)
                 free_range(k, start, stop)
             return

@@ -64,7 +64,7 @@ def take_isolated_range(k: Kernel, start: int, end: int) -> int:
     if test_pages_isolated(k, outer_start, end, 0):
         k.trace.printk(f"alloc_contig_range: [{outer_start:x}, {end:x}) PFNs busy")
         return -EBUSY
-    poisoned = list(k.memmap.runs(start, end, codes(HWPOISON_BUDDY)))
+    poisoned = k.memmap.runs(start, end, codes(HWPOISON_BUDDY))
     take_range(k, start, end)
     k.memmap.fill(start, end, CONTIG)
     for pfn, nr in poisoned:
@@ -76,5 +76,5 @@ def take_isolated_range(k: Kernel, start: int, end: int) -> int:
 def free_contig_range(k: Kernel, start: int, end: int) -> None:
     """Give a range from alloc_contig_range() back; poisoned pages are never freed."""
     k.touch_pages(start, end)
-    for pfn, nr in list(k.memmap.runs(start, end, codes(CONTIG))):
+    for pfn, nr in k.memmap.runs(start, end, codes(CONTIG)):
         free_range(k, pfn, pfn + nr)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
 from mmsim.mm.mmzone import (
+    MIGRATE_MOVABLE,
     PAGEBLOCKS_PER_SECTION,
     PAGES_PER_SECTION,
     SECTION_MASK,
@@ -88,29 +89,61 @@ CODE = {kind.name: code for code, kind in enumerate(KINDS)}
     ISOLATED_THP, ISOLATED_THP_TAIL,
 ) = range(len(KINDS))  # fmt: skip
 
-Codes = re.Pattern[bytes]
+class Codes:
+    """A set of page codes, to be looked for in a column at the speed of C."""
+
+    def __init__(self, chosen: Collection[int]) -> None:
+        self.chosen = frozenset(chosen)
+        self.others = bytes(code for code in range(256) if code not in self.chosen)
+        self.pattern = re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in chosen) + b"]+", re.DOTALL)
+
+    def __contains__(self, code: int) -> bool:
+        return code in self.chosen
+
+    def first(self, column: bytes | bytearray) -> int:
+        """The first place with one of these codes, or -1."""
+        if column == filled(column[0], len(column)):
+            return 0 if column[0] in self.chosen else -1
+        if not column.translate(None, self.others):
+            return -1
+        match = self.pattern.search(column)
+        return match.start() if match else -1
+
+    def runs(self, column: bytes | bytearray) -> list[tuple[int, int]]:
+        """All runs of these codes: (first place, length)."""
+        if column == filled(column[0], len(column)):
+            return [(0, len(column))] if column[0] in self.chosen else []
+        return [(match.start(), match.end() - match.start()) for match in self.pattern.finditer(column)]
+
+    def only(self, column: bytes | bytearray) -> bool:
+        """Is there nothing else in the column?"""
+        if column == filled(column[0], len(column)):
+            return column[0] in self.chosen
+        return len(column.translate(None, self.others)) == len(column)
 
 
 def codes_where(test: Callable[[PageKind, bool], bool]) -> Codes:
-    """A pattern of the page codes for which `test(kind, has further references)` holds.
+    """The page codes for which `test(kind, has further references)` holds.
 
-    So a question about one page, written readably, can be asked of a whole block at the speed of C.
+    So a question about one page, written readably, can be asked of a whole block.
     """
-    chosen = [
-        code | refs for code, kind in enumerate(KINDS) for refs in (0, REFS) if test(kind, bool(refs))
-    ]
-    return re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in chosen) + b"]+", re.DOTALL)
+    return Codes([code | refs for code, kind in enumerate(KINDS) for refs in (0, REFS) if test(kind, bool(refs))])
 
 
 def codes(*wanted: int) -> Codes:
-    """A pattern of these page codes, with and without further references."""
-    return codes_where(lambda kind, refs: CODE[kind.name] in wanted)
+    """These page codes, with and without further references."""
+    return Codes([code | refs for code in wanted for refs in (0, REFS)])
 
 
 @cache
+def whole(code: int) -> bytes:
+    """The column of a section whose pages are all alike; every section that looks so shares it."""
+    return bytes([code]) * PAGES_PER_SECTION
+
+
 def filled(code: int, nr_pages: int = PAGES_PER_SECTION) -> bytes:
-    """A column of pages that are all alike; every section that looks so shares it."""
-    return bytes([code]) * nr_pages
+    """A column of so many pages (at most a section) that are all alike."""
+    return whole(code)[:nr_pages]
 
 
 class Owner(Protocol):
@@ -163,7 +196,7 @@ class Section:
     def __init__(self, code: int, zones: bytes) -> None:
         self.state: bytes | bytearray = filled(code)
         self.zones = zones  # index of the zone, a byte a pageblock
-        self.migratetypes: bytes | bytearray = filled(1, PAGEBLOCKS_PER_SECTION)
+        self.migratetypes: bytes | bytearray = filled(MIGRATE_MOVABLE, PAGEBLOCKS_PER_SECTION)
         self.owners = Owners()
         self.online = True
 
@@ -171,7 +204,11 @@ class Section:
         """Set the codes of the pages [start, end), given as offsets."""
         self.put(start, filled(code, end - start))
 
-    def put(self, start: int, column: bytes) -> None:
+    def column(self, start: int, end: int) -> bytes | bytearray:
+        """The codes of the pages [start, end), given as offsets."""
+        return self.state if end - start == PAGES_PER_SECTION else self.state[start:end]
+
+    def put(self, start: int, column: bytes | bytearray) -> None:
         """Set the codes of the pages from offset `start` on."""
         if len(column) == PAGES_PER_SECTION:
             self.state = column
@@ -245,24 +282,25 @@ class MemMap:
     def find(self, start: int, end: int, wanted: Codes) -> int | None:
         """The first pfn in [start, end) with one of the wanted codes, or None."""
         for section, low, high, base in self.parts(start, end):
-            if match := wanted.search(section.state, low, high):
-                return base + match.start()
+            place = wanted.first(section.column(low, high))
+            if place >= 0:
+                return base + low + place
         return None
 
-    def runs(self, start: int, end: int, wanted: Codes) -> Iterator[tuple[int, int]]:
+    def runs(self, start: int, end: int, wanted: Codes) -> list[tuple[int, int]]:
         """Runs of pages with wanted codes in [start, end): (first pfn, number of pages)."""
-        for section, low, high, base in self.parts(start, end):
-            for match in wanted.finditer(bytes(section.state), low, high):
-                yield base + match.start(), match.end() - match.start()
+        return [
+            (base + low + place, nr_pages)
+            for section, low, high, base in self.parts(start, end)
+            for place, nr_pages in wanted.runs(section.column(low, high))
+        ]
 
     def all_are(self, start: int, end: int, wanted: Codes) -> bool:
         """Does every page of [start, end) exist and have one of the wanted codes?"""
-        covered = 0
-        for section, low, high, _ in self.parts(start, end):
-            if not wanted.fullmatch(section.state, low, high):
-                return False
-            covered += high - low
-        return covered == end - start
+        parts = list(self.parts(start, end))
+        return sum(high - low for _, low, high, _ in parts) == end - start and all(
+            wanted.only(section.column(low, high)) for section, low, high, _ in parts
+        )
 
     def count(self, start: int, end: int, wanted: Codes) -> int:
         """Number of pages in [start, end) with one of the wanted codes."""

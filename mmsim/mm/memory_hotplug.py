@@ -273,7 +273,7 @@ def scan_movable_pages(k: Kernel, start: int, end: int) -> tuple[int, int]:
 
 async def do_migrate_range(k: Kernel, start: int, end: int) -> bool:
     """Migrate all that can be in [start, end), and report the rest; tells whether anything moved."""
-    for pfn, nr in list(k.memmap.runs(start, end, NOT_ISOLATED)):
+    for pfn, nr in k.memmap.runs(start, end, NOT_ISOLATED):
         for page in range(pfn, pfn + nr):
             k.trace.printk(f"failed to isolate pfn {page:x}", "warning")
             k.dump_page(page, "isolation failed")
@@ -352,7 +352,7 @@ async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str,
 
 def __offline_isolated_pages(k: Kernel, zone: Zone, start: int, end: int) -> None:
     """Take the pages of an emptied range out of the buddy and out of the counters."""
-    for pfn, nr in list(k.memmap.runs(start, end, BUDDY)):
+    for pfn, nr in k.memmap.runs(start, end, BUDDY):
         take_range(k, pfn, pfn + nr)
     k.memmap.fill(start, end, ABSENT)
     k.memmap.sections[start >> SECTION_SHIFT].online = False

@@ -70,7 +70,7 @@ def putback_movable_pages(k: Kernel, pages: Pages) -> None:
     """Put pages that were not migrated back onto the LRU; those given back by their owner are freed."""
     for pfn, nr_pages in pages:
         k.touch_pages(pfn, pfn + nr_pages)
-        for first, nr in list(k.memmap.runs(pfn, pfn + nr_pages, FREED)):
+        for first, nr in k.memmap.runs(pfn, pfn + nr_pages, FREED):
             free_range(k, first, first + nr)
         k.memmap.recode(pfn, pfn + nr_pages, PUT_BACK)
 
@@ -191,5 +191,5 @@ def dequeue_huge_page(k: Kernel) -> int | None:
 
 def dissolve_free_huge_pages(k: Kernel, start: int, end: int) -> None:
     """Give the free pages of the hugetlb pool in [start, end) back to the buddy (mm/hugetlb.c)."""
-    for pfn, nr in list(k.memmap.runs(start, end, codes(HUGETLB_FREE, HUGETLB_FREE_TAIL))):
+    for pfn, nr in k.memmap.runs(start, end, codes(HUGETLB_FREE, HUGETLB_FREE_TAIL)):
         free_range(k, pfn, pfn + nr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import MutableMapping
 
+from mmsim.cpu import SpinLock
+
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
 MAX_ORDER = 11  # exclusive: the largest buddy has order 10
@@ -61,6 +63,7 @@ class Zone:
     def __init__(self, index: int, nr_cpus: int = 1) -> None:
         self.index = index
         self.name = zone_names[index]
+        self.lock = SpinLock()
         self.zone_start_pfn = 0
         self.spanned_pages = 0
         self.present_pages = 0

@@ -250,7 +250,7 @@ def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> int:
     split (v5.8 moves it as a whole or not at all).
     """
     end = pfn + pageblock_nr_pages
-    runs = list(k.memmap.runs(pfn, end, BUDDY))
+    runs = k.memmap.runs(pfn, end, BUDDY)
     for first, nr_pages in runs:
         take_range(k, first, first + nr_pages)
     k.memmap.set_pageblock_migratetype(pfn, migratetype)

@@ -12,6 +12,7 @@ from mmsim.cpu import preempt
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import KINDS, Codes, PageKind, codes_where
 from mmsim.mm.mmzone import (
+    MAX_ORDER_NR_PAGES,
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
     ZONE_MOVABLE,
@@ -67,6 +68,7 @@ def has_unmovable_pages(k: Kernel, zone: Zone, pfn: int, migratetype: int, isol_
 
     The zone's lock is held. REPORT_FAILURE does not matter here.
     """
+    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
     if k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_CMA:
         # Only CMA may isolate its own pageblocks; to all others they are unmovable as a whole.
         return None if migratetype == MIGRATE_CMA else pfn
@@ -79,55 +81,60 @@ async def set_migratetype_isolate(k: Kernel, pfn: int, migratetype: int, isol_fl
     zone = k.page_zone(pfn)
     unmovable = None
     ret = -EBUSY
-    # -- spin_lock_irqsave(&zone->lock): no other CPU runs up to the unlock below
-    pageblock_is_touched(k, zone, pfn)
-    if k.patched(1) and k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_ISOLATE:
-        # Somebody else was faster.
-        return -EBUSY
-    if k.patched(1) or k.memmap.get_pageblock_migratetype(pfn) != MIGRATE_ISOLATE:
-        unmovable = has_unmovable_pages(k, zone, pfn, migratetype, isol_flags)
-        if unmovable is None:
-            isolate_pageblock(k, zone, pfn)
-            ret = 0
-    # -- spin_unlock_irqrestore(&zone->lock)
+    with zone.lock:
+        if k.patched(1) and is_migrate_isolate_page(k, pfn):
+            # We assume that the caller wants to isolate the pageblock. Somebody else was faster.
+            return -EBUSY
+        if k.patched(1) or not is_migrate_isolate_page(k, pfn):
+            unmovable = has_unmovable_pages(k, zone, pfn, migratetype, isol_flags)
+            if unmovable is None:
+                isolate_pageblock(k, zone, pfn)
+                ret = 0
     if ret == 0:
-        await preempt()
-        k.trace.emit("drain", f"drain_all_pages({zone.name})", pfn)
-        drain_all_pages(k, zone)
+        await drain_after_isolation(k, zone, pfn)
     else:
         if not k.patched(3):
+            # Nothing unmovable should be in there, should it?
             k.trace.warn_on_once(zone.index == ZONE_MOVABLE, "mm/page_isolation.c set_migratetype_isolate")
         if isol_flags & REPORT_FAILURE and (k.patched(4) or unmovable is not None):
+            # Not before the lock is free: printing under it could deadlock.
             k.dump_page(unmovable, "unmovable page")
     return ret
 
 
-def pageblock_is_touched(k: Kernel, zone: Zone, pfn: int) -> None:
-    """For `cpu.explore`: a loser only reads that the pageblock is isolated, everybody else changes it."""
-    k.current.reads(("zone", zone.index))
-    if k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_ISOLATE:
-        k.current.reads(("pages", pfn >> 10))
-    else:
-        k.touch_pages(pfn, pfn + pageblock_nr_pages)
+def is_migrate_isolate_page(k: Kernel, pfn: int) -> bool:
+    """Is the page's pageblock isolated?"""
+    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
+    return k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_ISOLATE
 
 
 def isolate_pageblock(k: Kernel, zone: Zone, pfn: int) -> None:
     """What a successful isolation changes: the type, the counters, the free list of the free pages."""
+    k.current.reads(("zone", zone.index))
+    k.touch_pages(pfn, pfn + pageblock_nr_pages)
     change_pageblock(k, zone, pfn, MIGRATE_ISOLATE)
     zone.nr_isolate_pageblock += 1
     k.trace.emit("isolate", f"pageblock {pfn:#x}: Isolate", pfn)
 
 
+async def drain_after_isolation(k: Kernel, zone: Zone, pfn: int) -> None:
+    """Bring the pages on per-cpu lists to where they belong now."""
+    await preempt()
+    k.trace.emit("drain", f"drain_all_pages({zone.name})", pfn)
+    drain_all_pages(k, zone)
+
+
 def unset_migratetype_isolate(k: Kernel, pfn: int, migratetype: int) -> None:
     """Give an isolated pageblock back as one of this type; does nothing if it is not isolated."""
     zone = k.page_zone(pfn)
-    k.touch_pages(pfn, pfn + pageblock_nr_pages)
-    k.current.reads(("zone", zone.index))
-    if k.memmap.get_pageblock_migratetype(pfn) != MIGRATE_ISOLATE:
-        return
-    change_pageblock(k, zone, pfn, migratetype)
-    zone.nr_isolate_pageblock -= 1
-    k.trace.emit("isolate", f"pageblock {pfn:#x}: no longer Isolate", pfn)
+    with zone.lock:
+        if not is_migrate_isolate_page(k, pfn):
+            return
+        k.touch_pages(pfn, pfn + pageblock_nr_pages)
+        k.current.reads(("zone", zone.index))
+        change_pageblock(k, zone, pfn, migratetype)
+        zone.nr_isolate_pageblock -= 1
+        k.trace.emit("isolate", f"pageblock {pfn:#x}: no longer Isolate", pfn)
 
 
 async def start_isolate_page_range(k: Kernel, start: int, end: int, migratetype: int, isol_flags: int) -> int:

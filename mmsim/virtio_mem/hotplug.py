@@ -230,9 +230,9 @@ class Hotplug:
         """Give hidden pages to the buddy: for the first time if PG_dirty is set, else back to it."""
         self.k.touch_pages(start, end)
         self.k.current.writes(("zone", self.k.page_zone(start).index))
-        for pfn, nr_pages in list(self.k.memmap.runs(start, end, DIRTY)):
+        for pfn, nr_pages in self.k.memmap.runs(start, end, DIRTY):
             generic_online_page(self.k, pfn, pfn + nr_pages)
-        for pfn, nr_pages in list(self.k.memmap.runs(start, end, HIDDEN)):
+        for pfn, nr_pages in self.k.memmap.runs(start, end, HIDDEN):
             self.k.memmap.fill(pfn, pfn + nr_pages, CONTIG)
             free_contig_range(self.k, pfn, pfn + nr_pages)
             self.k.page_zone(pfn).managed_pages += nr_pages

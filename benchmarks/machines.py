@@ -1,0 +1,89 @@
+"""Large and small things a machine does: a terabyte guest, offlining a block, five racing isolators, all scenarios."""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmsim import Machine
+from mmsim.races import explore, race
+from mmsim.scenario import replay_file, scenario_files
+
+REPORT = ("MEMORY_OFFLINE", "REPORT_FAILURE")
+
+
+def seconds(work, rounds=1):
+    """Median time of a call."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def terabyte():
+    """Plug 1 TiB, online it movable, hold half of it, shrink to what is held."""
+    machine = Machine(
+        boot_memory="4G", cmdline="memhp_default_state=online_movable",
+        virtio_mem={"addr": "64G", "region": "1T"},
+    )
+    machine.resize("1T")
+    machine.allocate("half", "512G")
+    machine.resize("512G")
+    assert machine.device.size == 512 << 30, machine.device.size
+
+
+def calibrate():
+    """Seconds that a fixed piece of plain Python takes here, to tell a slow machine from slow code."""
+    return seconds(lambda: sum(i * i % 7 for i in range(1_000_000)), 3)
+
+
+def offline_block():
+    """Offline and online an idle block, returns the time of the first."""
+    machine = Machine(boot_memory="256M", virtio_mem={"addr": "5G", "region": "8G"})
+    machine.resize("128M")
+    machine.write("memory40/state", "online_movable")
+    return seconds(lambda: machine.write("memory40/state", "offline"))
+
+
+def isolators(patches):
+    """Five isolators of the same two pageblocks, all interleavings."""
+    zones = [("addr:16M", "addr:40M", "Normal"), ("addr:40M", "addr:64M", "Movable")]
+    machine = Machine(patches, boot_memory="64M", zone_of=zones)
+    return explore(machine, *[race("isolate", start="addr:44M", end="addr:48M", flags=REPORT)] * 5)
+
+
+def import_time():
+    """Seconds that `import mmsim` adds to the start of Python, and whether it stays lean."""
+    code = "import time; t = time.perf_counter(); import mmsim, sys; print(time.perf_counter() - t); " \
+           "assert not {'ipywidgets', 'matplotlib'} & set(sys.modules)"
+    run = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+           for _ in range(7)]
+    return statistics.median(run)
+
+
+def main():
+    """Print one line a figure."""
+    unit = calibrate()
+    print(f"unit: {unit * 1000:.0f} ms (a million turns of a plain loop; the figures in brackets are multiples)")
+
+    def say(what, value):
+        print(f"{what}: {value * 1000:.1f} ms [{value / unit:.2f}]")
+
+    say("1 TiB guest: plug, online movable, hold half, shrink", seconds(terabyte))
+    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    say("offline an idle 128 MiB block", statistics.median(offline_block() for _ in range(25)))
+    for patches in ((), (1, 2, 3, 4, 5, 6)):
+        found = isolators(patches)
+        say(f"five racing isolators, patches {list(patches)}: {found.schedules} schedules, {found.states} states",
+            seconds(lambda patches=patches: isolators(patches), 3))
+    files = scenario_files([str(Path(__file__).parent.parent / "tests" / "scenarios")])
+    say(f"{len(files)} scenarios", seconds(lambda: [replay_file(file) for file in files]))
+    say("import mmsim", import_time())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""What every picture has in common: a figure in both colour schemes, and its equivalent in plain text.
+
+No script, no other file: a figure is one piece of HTML that can be put on any page, also a stored one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from mmsim.draw.style import STYLE
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The text equivalent of a picture: a header, and rows as long as the header."""
+
+    header: Row
+    rows: tuple[Row, ...]
+
+    def __str__(self) -> str:
+        widths = [max(len(row[i]) for row in (self.header, *self.rows)) for i in range(len(self.header))]
+        rows = (self.header, tuple("-" * width for width in widths), *self.rows)
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def html(self, caption: str) -> str:
+        """As an HTML table, in a region that scrolls by keyboard too."""
+        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.header)
+        body = "".join(
+            f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+            for row in self.rows
+        )
+        return scrollable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something to look at, with its title, a description in a sentence or two, and the same as plain text."""
+
+    title: str
+    description: str
+
+    @property
+    def text(self) -> str:
+        """All that the figure shows, as plain text."""
+        raise NotImplementedError
+
+    def body(self) -> str:
+        """The figure without its caption, as HTML."""
+        raise NotImplementedError
+
+    def html(self, style: bool = True) -> str:
+        """The whole figure; without the style sheet where the page has it already."""
+        caption = f"<figcaption><b>{escape(self.title)}</b> {escape(self.description)}</figcaption>"
+        return f'{STYLE if style else ""}<figure class="mmsim-fig">{caption}{self.body()}</figure>'
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.title, self.description, "", self.text) if part or self.description)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self.html()}
+
+
+@dataclass(frozen=True)
+class Picture(Figure):
+    """An SVG with the table that says the same."""
+
+    svg: str
+    table: Table
+
+    @property
+    def text(self) -> str:
+        """The table as plain text."""
+        return str(self.table)
+
+    def body(self) -> str:
+        """The SVG, and the table to be unfolded."""
+        table = self.table.html(f"{self.title}: as a table")
+        return f"{self.svg}<details><summary>The same as a table</summary>{table}</details>"
+
+
+@dataclass(frozen=True)
+class Document(Figure):
+    """A figure that is text already: a listing, a table or a log."""
+
+    content: str  # HTML
+    plain: str
+
+    @property
+    def text(self) -> str:
+        """The same without markup."""
+        return self.plain
+
+    def body(self) -> str:
+        """The content."""
+        return self.content
+
+
+def scrollable(content: str, label: str) -> str:
+    """A region that may be wider than the page: it can be reached and scrolled by keyboard."""
+    return f'<div class="mmsim-scroll" role="region" tabindex="0" aria-label="{escape(label)}">{content}</div>'
+
+
+# -- SVG ---------------------------------------------------------------------------------------------
+
+WIDTH = 400  # of every picture, in units: a phone shows all of it at nearly its size
+CHAR = 7.3  # width of a monospaced character
+
+
+def svg(title: str, description: str, height: float, parts: Iterable[str]) -> str:
+    """A whole SVG. Its ids depend on what it shows alone: the same picture has the same ids."""
+    content = "".join(parts)
+    name = f"mmsim-{zlib.crc32((title + description + content).encode()):08x}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {num(height)}" role="img" '
+        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(title)}</title>'
+        f'<desc id="{name}-d">{escape(description)}</desc>{content}</svg>'
+    )
+
+
+def num(value: float) -> str:
+    """A coordinate, as short as it can be."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def rect(x: float, y: float, width: float, height: float, kind: str, radius: float = 0) -> str:
+    """A rectangle of a class `mmsim-KIND` (several: separated by blanks)."""
+    rounded = f' rx="{num(radius)}"' if radius else ""
+    return (
+        f'<rect x="{num(x)}" y="{num(y)}" width="{num(width)}" height="{num(height)}"{rounded} '
+        f'class="{classes(kind)}"/>'
+    )
+
+
+def label(x: float, y: float, text: str, kind: str = "t") -> str:
+    """A line of text; y is its base line."""
+    return f'<text x="{num(x)}" y="{num(y)}" class="{classes(kind)}">{escape(text)}</text>'
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> str:
+    """A straight line."""
+    return f'<path d="M{num(x1)} {num(y1)}L{num(x2)} {num(y2)}" class="{classes(kind)}"/>'
+
+
+def hatch(x: float, y: float, width: float, height: float, step: float = 5) -> str:
+    """Diagonal lines that fill a rectangle: drawn, since a pattern would need an id that all of a page shares."""
+    strokes, offset = [], step / 2
+    while offset < width + height:
+        x1, y1 = x + max(0.0, offset - height), y + min(offset, height)
+        x2, y2 = x + min(offset, width), y + max(0.0, offset - width)
+        strokes.append(f"M{num(x1)} {num(y1)}L{num(x2)} {num(y2)}")
+        offset += step
+    return f'<path d="{"".join(strokes)}" class="mmsim-hatch"/>'
+
+
+def classes(kind: str) -> str:
+    """Class names with our prefix."""
+    return " ".join(f"mmsim-{part}" for part in kind.split())
+
+
+def wrap(text: str, width: float, char: float = CHAR) -> list[str]:
+    """Cut a text into lines of at most `width` units; a word that is too long is cut itself."""
+    room, lines = max(int(width / char), 1), [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append("")
+        lines[-1] += (" " if lines[-1] else "") + word
+        while len(lines[-1]) > room:
+            lines[-1:] = [lines[-1][:room], lines[-1][room:]]
+    return lines
+
+
+def legend(y: float, entries: Sequence[tuple[str, str]]) -> tuple[list[str], float]:
+    """Swatches with words, wrapped: (drawing of a 14x14 swatch at 0,0 and its word) ...; also the y below it."""
+    parts, x = [], 0.0
+    for drawing, word in entries:
+        width = 24 + CHAR * len(word)
+        if x and x + width > WIDTH:
+            x, y = 0, y + 22
+        parts.append(f'<g transform="translate({num(x)} {num(y)})">{drawing}{label(20, 12, word, "t small")}</g>')
+        x += width + 8
+    return parts, y + 22 if entries else y
