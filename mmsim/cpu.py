@@ -90,7 +90,7 @@ class Task:
     cpu: int = 0
     path: Path | None = None
     point: Point = PREEMPT
-    footprint: Footprint = field(default_factory=dict)
+    footprint: Footprint | None = None  # None: nobody wants to know
     signal_pending: bool = False
     endless: bool = False
     stalled: Footprint | None = None
@@ -99,13 +99,15 @@ class Task:
 
     def writes(self, *keys: Hashable) -> None:
         """This step changes, or must see unchanged, these pieces of shared state."""
-        for key in keys:
-            self.footprint[key] = True
+        if self.footprint is not None:
+            for key in keys:
+                self.footprint[key] = True
 
     def reads(self, *keys: Hashable) -> None:
         """This step only reads these, or changes them in a way that commutes (a counter)."""
-        for key in keys:
-            self.footprint.setdefault(key, False)
+        if self.footprint is not None:
+            for key in keys:
+                self.footprint.setdefault(key, False)
 
     @property
     def runnable(self) -> bool:
@@ -117,7 +119,6 @@ class Task:
     def step(self) -> Point | None:
         """Run to the next point, which is returned; None when the path has returned."""
         assert self.path is not None
-        self.footprint = {}
         try:
             self.point = self.path.send(None)
             return self.point
@@ -218,11 +219,12 @@ class Race:
         task = self.everybody[number]
         trace, mark = self.system.trace, len(self.system.trace)
         self.system.current, trace.cpu = task, task.cpu
+        footprint: Footprint = {}
+        task.footprint = footprint
         try:
             task.step()
         except KernelPanic as panic:
             task.done, task.result = True, panic
-        footprint = task.footprint
         self.schedule.append(Move(number, task.name, mark, len(trace)))
         if isinstance(task.point, Round) and not task.point.progress and not task.done:
             task.stalled = {key: how for key, how in footprint.items() if key != "log"}

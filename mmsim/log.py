@@ -8,15 +8,14 @@ kernel/panic.c, v5.8, as far as they can be seen from outside.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class KernelPanic(Exception):
     """The modelled kernel has stopped: a BUG(), a NULL dereference, or a WARN under panic_on_warn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened.
 
     time is simulated, in seconds since boot; cpu is the number of the CPU; kind is `printk`, `warn`,

@@ -101,6 +101,8 @@ class Kernel:
 
     def touch_pages(self, start_pfn: int, end_pfn: int) -> None:
         """The running step changes these pages, or depends on them (see `cpu.explore`)."""
+        if self.current.footprint is None:
+            return
         blocks = range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1)
         self.current.writes(*(("pages", block) for block in blocks))
 

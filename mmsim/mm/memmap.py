@@ -21,6 +21,7 @@ from mmsim.mm.mmzone import (
     PAGES_PER_SECTION,
     SECTION_MASK,
     SECTION_SHIFT,
+    pageblock_nr_pages,
     pageblock_order,
 )
 
@@ -252,6 +253,11 @@ class MemMap:
         if not isinstance(section.migratetypes, bytearray):
             section.migratetypes = bytearray(section.migratetypes)
         section.migratetypes[(pfn & SECTION_MASK) >> pageblock_order] = migratetype
+
+    def pageblock(self, pfn: int) -> bytes | bytearray:
+        """The codes of the pageblock that begins with this page."""
+        offset = pfn & SECTION_MASK
+        return self.sections[pfn >> SECTION_SHIFT].state[offset : offset + pageblock_nr_pages]
 
     def parts(self, start: int, end: int) -> Iterator[tuple[Section, int, int, int]]:
         """[start, end) cut at the sections: section, offset range in it, pfn of its first page."""

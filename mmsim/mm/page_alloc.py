@@ -14,7 +14,19 @@ from functools import cache
 from typing import NamedTuple
 
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import FREE, HWPOISON_BUDDY, HWPOISON_GONE, LRU, PCP, REFS, SLAB, codes, filled
+from mmsim.mm.memmap import (
+    FREE,
+    HWPOISON_BUDDY,
+    HWPOISON_GONE,
+    KINDS,
+    LRU,
+    PCP,
+    REFS,
+    SLAB,
+    Section,
+    codes,
+    filled,
+)
 from mmsim.mm.mmzone import (
     MAX_ORDER,
     MAX_ORDER_NR_PAGES,
@@ -40,6 +52,7 @@ from mmsim.mm.mmzone import (
 PCP_BATCH = 31
 PCP_HIGH = 6 * PCP_BATCH
 BUDDY = codes(FREE, HWPOISON_BUDDY)
+CHUNKS = [[filled(code, 1 << order) for order in range(MAX_ORDER)] for code in range(len(KINDS))]
 
 FALLBACKS = {
     MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),
@@ -103,7 +116,10 @@ def can_merge(one: int, other: int) -> bool:
 
 def __free_one_page(k: Kernel, zone: Zone, pfn: int, order: int, migratetype: int) -> None:
     """Put a chunk on its free list, merged with its buddy as often as that is free too."""
-    count_free(zone, 1 << order, migratetype)
+    if migratetype != MIGRATE_ISOLATE:  # isolated pages are no free memory
+        zone.nr_free_pages += 1 << order
+        if migratetype == MIGRATE_CMA:
+            zone.nr_free_cma += 1 << order
     lists = zone.free_area[migratetype]
     while order < pageblock_order:
         area = lists[order]
@@ -124,26 +140,25 @@ def __free_one_page(k: Kernel, zone: Zone, pfn: int, order: int, migratetype: in
     lists[order][pfn] = None
 
 
-def expand(k: Kernel, zone: Zone, pfn: int, order: int, current_order: int, lists: list[FreeList]) -> None:
-    """Give back the upper halves of a chunk, until what is left of it has the order asked for."""
-    while current_order > order:
-        current_order -= 1
-        upper = pfn + (1 << current_order)
-        if current_order == pageblock_order:
-            zone.free_area[k.memmap.get_pageblock_migratetype(upper)][current_order][upper] = None
-        else:
-            lists[current_order][upper] = None
-
-
 def __rmqueue_smallest(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
-    """Take a chunk from the free lists of one type, the smallest that is large enough."""
+    """Take a chunk from the free lists of one type, the smallest that is large enough.
+
+    The upper halves of a larger chunk are given back until what is left has the order asked for.
+    """
     lists = zone.free_area[migratetype]
     for current_order in range(order, MAX_ORDER):
         if lists[current_order]:
             pfn = lists[current_order].popitem()[0]
-            if current_order > order:
-                expand(k, zone, pfn, order, current_order, lists)
-            count_free(zone, -1 << order, migratetype)
+            while current_order > order:
+                current_order -= 1
+                upper = pfn + (1 << current_order)
+                if current_order == pageblock_order:  # which may have another type
+                    zone.free_area[k.memmap.get_pageblock_migratetype(upper)][current_order][upper] = None
+                else:
+                    lists[current_order][upper] = None
+            zone.nr_free_pages -= 1 << order
+            if migratetype == MIGRATE_CMA:
+                zone.nr_free_cma -= 1 << order
             return pfn
     return None
 
@@ -182,23 +197,20 @@ def unreserve_highatomic_pageblock(k: Kernel, zone: Zone, migratetype: int) -> b
     return False
 
 
-def __rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
-    """Take a chunk: of the type asked for, else of CMA (if movable), else of another type."""
+def rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
+    """Take a chunk: of the type asked for, else of CMA (if movable), else of another type.
+
+    Poisoned pages that are met are thrown away.
+    """
     pfn = __rmqueue_smallest(k, zone, order, migratetype)
     if pfn is None and migratetype == MIGRATE_MOVABLE:
         pfn = __rmqueue_smallest(k, zone, order, MIGRATE_CMA)
     if pfn is None:
         pfn = __rmqueue_fallback(k, zone, order, migratetype)
-    if pfn is None and unreserve_highatomic_pageblock(k, zone, migratetype):
-        return __rmqueue(k, zone, order, migratetype)
-    return pfn
-
-
-def rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
-    """Take a chunk without poisoned pages; those that are met are thrown away."""
-    pfn = __rmqueue(k, zone, order, migratetype)
-    while pfn is not None and zone.poisoned and discard_poisoned(k, zone, pfn, 1 << order):
-        pfn = __rmqueue(k, zone, order, migratetype)
+    if pfn is None and not unreserve_highatomic_pageblock(k, zone, migratetype):
+        return None
+    if pfn is None or (zone.poisoned and discard_poisoned(k, zone, pfn, 1 << order)):
+        return rmqueue(k, zone, order, migratetype)
     return pfn
 
 
@@ -224,20 +236,22 @@ def take_range(k: Kernel, start: int, end: int) -> None:
         stop = head + (1 << order)
         del area[head]
         count_free(zone, -1 << order, k.memmap.get_pageblock_migratetype(head))
-        put_back(k, zone, head, pfn)
-        put_back(k, zone, min(stop, end), stop)
+        if head < pfn:
+            put_back(k, zone, head, pfn)
+        if end < stop:
+            put_back(k, zone, end, stop)
         pfn = stop
 
 
 def put_back(k: Kernel, zone: Zone, start: int, end: int) -> None:
     """Put pages onto the free lists, in chunks as large as their alignment allows."""
+    types = k.memmap.get_pageblock_migratetype
     pfn = start
     while pfn < end:
-        order = min((pfn | MAX_ORDER_NR_PAGES) & -(pfn | MAX_ORDER_NR_PAGES), end - pfn).bit_length() - 1
-        migratetype = k.memmap.get_pageblock_migratetype(pfn)
-        if order > pageblock_order and not can_merge(
-            migratetype, k.memmap.get_pageblock_migratetype(pfn + pageblock_nr_pages)
-        ):
+        aligned = pfn & -pfn or MAX_ORDER_NR_PAGES
+        order = min(aligned, end - pfn, MAX_ORDER_NR_PAGES).bit_length() - 1
+        migratetype = types(pfn)
+        if order > pageblock_order and not can_merge(migratetype, types(pfn + pageblock_nr_pages)):
             order = pageblock_order
         __free_one_page(k, zone, pfn, order, migratetype)
         pfn += 1 << order
@@ -249,13 +263,12 @@ def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> int:
     set_pageblock_migratetype() and move_freepages_block(). A chunk that reaches into the next pageblock is
     split (v5.8 moves it as a whole or not at all).
     """
-    end = pfn + pageblock_nr_pages
-    runs = k.memmap.runs(pfn, end, BUDDY)
-    for first, nr_pages in runs:
-        take_range(k, first, first + nr_pages)
+    runs = BUDDY.runs(k.memmap.pageblock(pfn))
+    for place, nr_pages in runs:
+        take_range(k, pfn + place, pfn + place + nr_pages)
     k.memmap.set_pageblock_migratetype(pfn, migratetype)
-    for first, nr_pages in runs:
-        put_back(k, zone, first, first + nr_pages)
+    for place, nr_pages in runs:
+        put_back(k, zone, pfn + place, pfn + place + nr_pages)
     return sum(nr_pages for _, nr_pages in runs)
 
 
@@ -282,16 +295,25 @@ def alloc_pages(k: Kernel, mask: Gfp, order: int = 0) -> int | None:
     for zone in k.zonelists[highest]:
         if zone.nr_free_pages - need < zone.watermark_min + zone.lowmem_reserve[highest]:
             continue
-        if order == 0:
-            pfn = rmqueue_pcplist(k, zone, migratetype)
-        else:
+        if order:
             pfn = rmqueue(k, zone, order, migratetype)
+        else:
+            pfn = rmqueue_pcplist(k, zone, migratetype)
         if pfn is not None:
-            state = k.memmap.sections[pfn >> SECTION_SHIFT].writable()
-            offset = pfn & SECTION_MASK
-            state[offset : offset + need] = filled(code, need)
+            mark_chunk(k.memmap.sections[pfn >> SECTION_SHIFT], pfn & SECTION_MASK, order, code)
             return pfn
     return None
+
+
+def mark_chunk(section: Section, offset: int, order: int, code: int) -> None:
+    """Set the codes of a chunk's pages."""
+    state = section.state
+    if state.__class__ is bytes:
+        state = section.writable()
+    if order:
+        state[offset : offset + (1 << order)] = CHUNKS[code][order]  # type: ignore[index]
+    else:
+        state[offset] = code  # type: ignore[index]
 
 
 def discard_poisoned(k: Kernel, zone: Zone, pfn: int, nr_pages: int) -> bool:
@@ -312,16 +334,15 @@ def free_pages(k: Kernel, pfn: int, order: int = 0) -> None:
     """Free a chunk; a single page goes to this CPU's list. Raises ValueError if it is free already."""
     section = k.memmap.sections[pfn >> SECTION_SHIFT]
     offset = pfn & SECTION_MASK
-    state = section.writable()
-    if state[offset] & ~REFS <= PCP:
+    if section.state[offset] & ~REFS <= PCP:
         raise ValueError(f"page {pfn} is not allocated")
-    zone = k.zones[section.zones[offset >> pageblock_order]]
-    migratetype = section.migratetypes[offset >> pageblock_order]
-    if order == 0:
-        free_unref_page_commit(k, zone, pfn, migratetype)
+    pageblock = offset >> pageblock_order
+    zone = k.zones[section.zones[pageblock]]
+    if order:
+        mark_chunk(section, offset, order, FREE)
+        __free_one_page(k, zone, pfn, order, section.migratetypes[pageblock])
     else:
-        state[offset : offset + (1 << order)] = filled(FREE, 1 << order)
-        __free_one_page(k, zone, pfn, order, migratetype)
+        free_unref_page_commit(k, zone, pfn, section.migratetypes[pageblock])
 
 
 def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> None:
@@ -332,12 +353,11 @@ def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) ->
     """
     section = k.memmap.sections[pfn >> SECTION_SHIFT]
     if migratetype == MIGRATE_ISOLATE:
-        section.writable()[pfn & SECTION_MASK] = FREE
+        mark_chunk(section, pfn & SECTION_MASK, 0, FREE)
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
         return
-    section.writable()[pfn & SECTION_MASK] = PCP
-    lists = zone.pageset[k.current.cpu]
-    pcp = lists[migratetype if migratetype < MIGRATE_PCPTYPES else MIGRATE_MOVABLE]
+    mark_chunk(section, pfn & SECTION_MASK, 0, PCP)
+    pcp = zone.pageset[k.current.cpu][migratetype if migratetype < MIGRATE_PCPTYPES else MIGRATE_MOVABLE]
     pcp.append(pfn)
     if len(pcp) >= PCP_HIGH:
         free_pcppages_bulk(k, zone, pcp, PCP_BATCH)
@@ -347,7 +367,7 @@ def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> Non
     """Give the `count` oldest pages of a per-cpu list to the buddy, by the type their pageblock has now."""
     pages, pcp[:count] = pcp[:count], []
     for pfn in pages:
-        k.memmap.sections[pfn >> SECTION_SHIFT].writable()[pfn & SECTION_MASK] = FREE
+        mark_chunk(k.memmap.sections[pfn >> SECTION_SHIFT], pfn & SECTION_MASK, 0, FREE)
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
 
 

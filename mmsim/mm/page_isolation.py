@@ -73,7 +73,8 @@ def has_unmovable_pages(k: Kernel, zone: Zone, pfn: int, migratetype: int, isol_
         # Only CMA may isolate its own pageblocks; to all others they are unmovable as a whole.
         return None if migratetype == MIGRATE_CMA else pfn
     unmovable = UNMOVABLE[zone.index == ZONE_MOVABLE, bool(isol_flags & MEMORY_OFFLINE)]
-    return k.memmap.find(pfn, pfn + pageblock_nr_pages, unmovable)
+    place = unmovable.first(k.memmap.pageblock(pfn))
+    return None if place < 0 else pfn + place
 
 
 async def set_migratetype_isolate(k: Kernel, pfn: int, migratetype: int, isol_flags: int) -> int:
