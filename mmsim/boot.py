@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import FREE, HOLE, RESERVED, Section, codes
-from mmsim.mm.memory_hotplug import MemoryBlock, grow_zone_span
+from mmsim.mm.memory_block import MemoryBlock
+from mmsim.mm.memory_hotplug import grow_zone_span
 from mmsim.mm.mmzone import (
     DMA32_END_PFN,
     DMA_END_PFN,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from functools import wraps
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from mmsim import sysfs
 from mmsim.boot import boot, check_boot, parse_cmdline
@@ -19,8 +20,8 @@ from mmsim.export import export_tree
 from mmsim.log import Event, KernelPanic, Trace
 from mmsim.mm.contig import alloc_contig_range
 from mmsim.mm.kernel import Kernel, Notifier
+from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
 from mmsim.mm.memory_failure import memory_failure
-from mmsim.mm.memory_hotplug import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
 from mmsim.mm.mmzone import (
     MIGRATE_ISOLATE,
     SECTION_SHIFT,
@@ -50,6 +51,20 @@ VIRTIO_MEM = {"addr": "4G", "region": "4G", "block": "2M", "unplug_online": True
 TRIGGERS = ("signal", "unpin", "free")
 
 Pfn = int | str
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def running(method: Callable[Concatenate[Machine, P], R]) -> Callable[Concatenate[Machine, P], R]:
+    """What only a running machine can do: raises KernelPanic when it has panicked."""
+
+    @wraps(method)
+    def checked(machine: Machine, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if machine.trace.panicked is not None:
+            raise KernelPanic(f"the machine has panicked: {machine.trace.panicked}")
+        return method(machine, *args, **kwargs)
+
+    return checked
 
 
 @dataclass(frozen=True)
@@ -181,10 +196,12 @@ class Machine:
             waiting.remove(trigger)
             if trigger.what == "signal":
                 task.signal_pending = True
-            elif trigger.what == "unpin":
-                self.pages.unpin(trigger.name)
-            else:
+            elif (held := self.pages.allocations.get(trigger.name)) is None:
+                pass  # given back before
+            elif trigger.what == "free":
                 self.pages.free(trigger.name)
+            elif held.pins:
+                self.pages.unpin(trigger.name)
         return bool(due or waiting)
 
     def settle(self) -> None:
@@ -239,19 +256,22 @@ class Machine:
         """The configuration change alone; the driver's worker follows."""
         self.need_device().resize(size(to))
 
+    @running
     def device_busy(self, busy: bool) -> None:
         """From now on the device answers BUSY to every request, or no longer does."""
         self.need_device().busy = busy
 
+    @running
     def device_answers(self, answers: Collection[str]) -> None:
         """The device gives these answers to the next requests; ACK means: as it would without."""
         if not set(answers) <= set(RESPONSES):
             raise ValueError(f"answers: {answers!r} are not all of {', '.join(RESPONSES)}")
         self.need_device().answers += answers
 
+    @running
     def unbind(self) -> None:
         """Remove the driver from the device."""
-        if self.driver is None or self.driver.removing:
+        if self.driver is None or self.driver.removing or self.probe_errno:
             raise ValueError("unbind: no driver is bound")
         self.run("unbind", self.driver.remove())
 
@@ -261,6 +281,7 @@ class Machine:
             raise ValueError("this machine has no virtio-mem device")
         return self.device
 
+    @running
     def wait(self, seconds: float) -> None:
         """Simulated time passes; the driver's retry timer fires as often as it is due."""
         if seconds < 0:
@@ -280,6 +301,7 @@ class Machine:
 
     # -- memory in use ------------------------------------------------------------------------------
 
+    @running
     def allocate(self, name: str, size: int | str, gfp: str = "GFP_HIGHUSER_MOVABLE", order: int = 0,
                  within: tuple[Pfn, Pfn] | None = None) -> None:
         """Hold memory (bytes, or "900M") under a name, all of it or nothing; raises OSError(ENOMEM).
@@ -290,26 +312,33 @@ class Machine:
         if not self.pages.allocate(name, size, gfp, order, bounds):
             raise_errno(errno.ENOMEM, name)
 
+    @running
     def free(self, name: str) -> None:
         """Give held memory back, with its pins."""
         self.pages.free(name)
 
+    @running
     def pin(self, name: str, longterm: bool = True) -> None:
         """Pin held memory; a long-term pin first moves pages out of CMA pageblocks (and only these)."""
         self.pages.pin(name, longterm)
 
+    @running
     def unpin(self, name: str) -> None:
         """Drop one pin of held memory."""
         self.pages.unpin(name)
 
+    @running
     def poison(self, pfn: Pfn) -> None:
-        """memory_failure() on a page."""
-        memory_failure(self.kernel, self.page(pfn))
+        """memory_failure() on a page. Raises OSError(ENXIO) for one that is not online."""
+        if error := memory_failure(self.kernel, self.page(pfn)):
+            raise_errno(-error, f"page {pfn}")
 
+    @running
     def place(self, pfn: Pfn, kind: str, count: int = 1, name: str | None = None) -> None:
         """Put free pages into a state, see `mmsim.pages.PLACES`; with kind `free`, free them again."""
         self.pages.place(self.page(pfn), kind, count, name)
 
+    @running
     def ref(self, pfn: Pfn, delta: int) -> None:
         """Somebody takes (or drops) references on a page."""
         self.pages.ref(self.page(pfn), delta)
@@ -323,6 +352,13 @@ class Machine:
             raise ValueError(f"pfn {value!r} is outside the machine's memory")
         return number
 
+    def online_pageblock(self, value: Pfn) -> int:
+        """The first page of a page's pageblock, checked: offline memory has no pageblocks."""
+        block = self.page(value) & -pageblock_nr_pages
+        if self.kernel.pfn_to_online_page(block) is None:
+            raise ValueError(f"pfn {value!r} is not online")
+        return block
+
     def pageblocks(self, start: Pfn, end: Pfn) -> tuple[int, int]:
         """A range of whole pageblocks, checked."""
         first, last = self.page(start), self.page(end, end=True)
@@ -333,9 +369,10 @@ class Machine:
             raise ValueError(f"empty range [{start!r}, {end!r})")
         return first, last
 
+    @running
     def set_pageblock(self, pfn: Pfn, migratetype: str) -> None:
         """Set the migrate type of a page's pageblock and move its free pages."""
-        k, block = self.kernel, self.page(pfn) & -pageblock_nr_pages
+        k, block = self.kernel, self.online_pageblock(pfn)
         new, old = migrate_type(migratetype), k.memmap.get_pageblock_migratetype(block)
         zone = k.page_zone(block)
         change_pageblock(k, zone, block, new)
@@ -361,7 +398,7 @@ class Machine:
 
     def has_unmovable(self, pfn: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> int | None:
         """has_unmovable_pages() of a page's pageblock: the first offending pfn, or None."""
-        k, block = self.kernel, self.page(pfn) & -pageblock_nr_pages
+        k, block = self.kernel, self.online_pageblock(pfn)
         wanted = migrate_type(migratetype)
         return has_unmovable_pages(k, k.page_zone(block), block, wanted, isolation_flags(flags))
 
@@ -382,26 +419,34 @@ class Machine:
             self.pages.hold(Allocation(name), start, end)
         return ret
 
+    @running
     def notifier(self, name: str, veto: str | None = None) -> None:
         """Register another memory notifier, behind those already there; `veto` is the action it refuses."""
         if veto not in (None, "MEM_GOING_OFFLINE", "MEM_GOING_ONLINE"):
             raise ValueError(f"veto: {veto!r} is neither MEM_GOING_OFFLINE nor MEM_GOING_ONLINE")
         self.kernel.notifiers.append(Notifier(name, Veto(veto).call))
 
+    @running
     def fail(self, what: str, error: str, times: int = 1) -> None:
         """The next calls of `add_memory` fail with this errno."""
         if what != "add_memory":
             raise ValueError(f"fail: {what!r} can't be made to fail; only add_memory can")
-        self.kernel.failures += [(what, getattr(errno, error))] * times
+        numbers = {name: number for number, name in errno.errorcode.items()}
+        if error not in numbers:
+            raise ValueError(f"fail: {error!r} is no errno")
+        self.kernel.failures += [(what, numbers[error])] * times
 
+    @running
     def signal(self, after_rounds: int) -> None:
         """The next write of `offline` gets a signal after so many rounds of its loop."""
         self.triggers.append(Trigger(after_rounds, "signal"))
 
+    @running
     def unpin_after(self, name: str, after_rounds: int) -> None:
         """A pin is dropped after so many rounds of the next write of `offline` or of `alloc_contig`."""
         self.triggers.append(Trigger(after_rounds, "unpin", self.pages.held(name).name or name))
 
+    @running
     def free_after(self, name: str, after_rounds: int) -> None:
         """Held memory is given back after so many rounds of the next write of `offline` or `alloc_contig`."""
         self.triggers.append(Trigger(after_rounds, "free", self.pages.held(name).name or name))

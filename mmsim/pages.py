@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmsim.cpu import preempt
+from mmsim.mm.bulk import alloc_bulk, available, free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     CODE,
@@ -24,17 +25,16 @@ from mmsim.mm.memmap import (
     codes_where,
 )
 from mmsim.mm.migrate import isolate_movable_pages, migrate_pages, putback_movable_pages
-from mmsim.mm.mmzone import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_UNMOVABLE, PAGE_SIZE
-from mmsim.mm.mmzone import ZONE_NORMAL, pageblock_nr_pages
-from mmsim.mm.page_alloc import (
-    Gfp,
-    alloc_bulk,
-    available,
-    free_range,
-    free_unref_page_commit,
-    gfp,
-    take_range,
+from mmsim.mm.mmzone import (
+    MIGRATE_CMA,
+    MIGRATE_ISOLATE,
+    MIGRATE_MOVABLE,
+    MIGRATE_UNMOVABLE,
+    PAGE_SIZE,
+    ZONE_NORMAL,
+    pageblock_nr_pages,
 )
+from mmsim.mm.page_alloc import Gfp, free_unref_page_commit, gfp, take_range
 from mmsim.sizes import size
 
 HUGE = {"hugetlb": HUGETLB_TAIL, "hugetlb_free": HUGETLB_FREE_TAIL, "thp": THP_TAIL}
@@ -276,6 +276,8 @@ class Pages:
         """The end of the range to be placed. Raises ValueError for what can't be done."""
         if kind not in PLACES:
             raise ValueError(f"unknown kind of page {kind!r}; known are {', '.join(PLACES)}")
+        if count < 1:
+            raise ValueError(f"count {count} is less than one")
         if kind in HUGE and pfn % pageblock_nr_pages:
             raise ValueError(f"misaligned pfn {pfn}: a huge page begins at a multiple of {pageblock_nr_pages}")
         if kind == "slab_compound" and (count & (count - 1) or pfn % count):
@@ -312,7 +314,7 @@ def whole_pageblocks(start: int, end: int) -> list[tuple[int, int]]:
     return list(zip([start, *edges], [*edges, end], strict=True))
 
 
-OWNABLE = codes_where(lambda page, refs: page.refcount > 0 and not page.hwpoison or page.compound)
+OWNABLE = codes_where(lambda page, refs: (page.refcount > 0 and not page.hwpoison) or page.compound)
 NOT_FREE = codes_where(lambda page, refs: page.name not in ("free", "absent", "hole"))
 TO_BE_FREED = codes_where(
     lambda page, refs: page.name not in ("isolated_freed", "hugetlb_free", "hugetlb_free_tail")

@@ -10,8 +10,10 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmsim import cpu, sysfs
-from mmsim.cpu import Exploration, Path
+from mmsim import explore as exploration
+from mmsim import sysfs
+from mmsim.cpu import Path
+from mmsim.explore import Exploration
 from mmsim.machine import Machine
 from mmsim.mm.kernel import NR_CPUS
 
@@ -49,7 +51,7 @@ async def system_call(machine: Machine, racer: Racer) -> None:
         raise OSError(-result, racer.name)
 
 
-class MachineRace(cpu.Race):
+class MachineRace(exploration.Race):
     """A race on a machine of its own."""
 
     def __init__(self, machine: Machine, racers: Sequence[Racer]) -> None:
@@ -70,7 +72,7 @@ def starter(machine: Machine, racers: Sequence[Racer]) -> Callable[[], MachineRa
 
 def schedules(machine: Machine, *racers: Racer, prune: bool = True) -> Iterator[MachineRace]:
     """The race of these paths, finished, once for each interleaving; the machine itself stays as it is."""
-    return (finished for finished, _ in cpu.schedules(starter(machine, racers), prune))
+    return (finished for finished, _ in exploration.schedules(starter(machine, racers), prune))
 
 
 def explore(
@@ -83,4 +85,4 @@ def explore(
 
     observe: what tells outcomes apart, beside the errnos, the log and a panic.
     """
-    return cpu.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)
+    return exploration.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)

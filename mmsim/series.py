@@ -88,7 +88,8 @@ def listing(function: Callable[..., Any], patches: Collection[int]) -> str:
     lines = source.splitlines()
     if ast.get_docstring(definition) is not None:
         docstring = definition.body.pop(0)
-        lines[docstring.lineno - 1 : docstring.end_lineno] = [""] * (docstring.end_lineno - docstring.lineno + 1)
+        for number in range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1):
+            lines[number - 1] = ""
     for node in sorted(conditions(definition), key=lambda node: node.lineno, reverse=True):
         fold(node, source, lines, frozenset(patches))
     return re.sub(r"\n\n+", "\n", "\n".join(lines)).strip() + "\n"
@@ -103,15 +104,17 @@ def patch_asked_for(node: ast.AST) -> int | None:
     """The n of a call `k.patched(n)`; None for all else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "patched":
         (argument,) = node.args
-        assert isinstance(argument, ast.Constant) and isinstance(argument.value, int)
+        assert isinstance(argument, ast.Constant)
+        assert isinstance(argument.value, int)
         return argument.value
     return None
 
 
 def fold(node: ast.If, source: str, lines: list[str], patches: frozenset[int]) -> None:
     """Replace the lines of an `if` by what is left of it under a patch set."""
-    assert not node.orelse and node.end_lineno is not None, "a condition on a patch has no else branch"
-    body = lines[node.test.end_lineno or 0 : node.end_lineno]
+    assert not node.orelse, "a condition on a patch has no else branch"
+    end = node.end_lineno or node.lineno
+    body = lines[node.test.end_lineno or 0 : end]
     test = simplify(node.test, source, patches)
     indent = " " * node.col_offset
     if test is True:
@@ -120,9 +123,7 @@ def fold(node: ast.If, source: str, lines: list[str], patches: frozenset[int]) -
         replacement = []
     else:
         replacement = [f"{indent}if {test}:", *body]
-    lines[node.lineno - 1 : node.end_lineno] = replacement + [""] * (
-        node.end_lineno - node.lineno + 1 - len(replacement)
-    )
+    lines[node.lineno - 1 : end] = replacement + [""] * (end - node.lineno + 1 - len(replacement))
 
 
 def simplify(node: ast.expr, source: str, patches: frozenset[int]) -> str | bool:

@@ -20,7 +20,7 @@ def size(value: int | str) -> int:
 
 
 def pfn(value: int | str) -> int:
-    """A page frame number: an integer (also as a string), `"addr:4G"` or `"block:41"`, either with pages added (`+512`)."""
+    """A page frame number: an integer (also as a string), or `"addr:4G"` or `"block:41"`, also with `+512` pages."""
     if not isinstance(value, bool) and re.fullmatch("[0-9]+", str(value), re.ASCII):
         return int(value)
     match = re.fullmatch(r"(addr|block):(0x[0-9a-fA-F]+|[0-9]+[KMGT]?)(?:\+([0-9]+))?", str(value), re.ASCII)

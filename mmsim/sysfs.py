@@ -9,8 +9,9 @@ from errno import EACCES, EINVAL, EIO, ENODEV, ENOENT
 
 from mmsim import procfs
 from mmsim.mm.kernel import Kernel
+from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.memory_failure import memory_failure
-from mmsim.mm.memory_hotplug import ONLINE_TYPES, MemoryBlock, device_offline, device_online, valid_zones
+from mmsim.mm.memory_hotplug import ONLINE_TYPES, device_offline, device_online, valid_zones
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE
 
 MEMORY = "/sys/devices/system/memory/"

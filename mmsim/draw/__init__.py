@@ -2,10 +2,10 @@
 
 from mmsim.draw.figure import Document, Figure, Picture, Table
 from mmsim.draw.memory import memory_blocks, pageblocks, zones
-from mmsim.draw.race import lane_steps, lanes, outcomes
+from mmsim.draw.race import ending, lane_steps, lanes, outcomes
 from mmsim.draw.text import diff, log
 
 __all__ = [
-    "Document", "Figure", "Picture", "Table", "diff", "lane_steps", "lanes", "log", "memory_blocks", "outcomes",
-    "pageblocks", "zones",
+    "Document", "Figure", "Picture", "Table", "diff", "ending", "lane_steps", "lanes", "log", "memory_blocks",
+    "outcomes", "pageblocks", "zones",
 ]

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mmsim.draw.figure import CHAR, WIDTH, Picture, Table, hatch, label, legend, line, rect, svg, wrap
+from mmsim.draw.figure import WIDTH, Picture, Table, hatch, label, legend, line, rect, svg
 from mmsim.machine import Machine
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import KINDS, REFS, codes_where
+from mmsim.mm.memmap import KINDS, codes_where
 from mmsim.mm.memory_hotplug import zones_of
 from mmsim.mm.mmzone import (
     MEMORY_BLOCK_SIZE,
@@ -26,7 +26,7 @@ MIB = 1 << 20
 MANY = 24  # tiles; where there are more, neighbours that are alike become one
 
 IN_THE_WAY = codes_where(
-    lambda page, refs: page is not KINDS[0] and page_is_unmovable(page, refs, False, True) or (page.lru and refs)
+    lambda page, refs: (page is not KINDS[0] and page_is_unmovable(page, refs, False, True)) or (page.lru and refs)
 )
 USED = codes_where(lambda page, refs: page is not KINDS[0] and not page.offline and (page.refcount > 0 or refs))
 HIDDEN = codes_where(lambda page, refs: page.offline)
@@ -383,6 +383,3 @@ def draw_bar(y: float, name: str, pages: int, most: int, style: str) -> Iterator
     if name == "free":
         yield hatch(70, y, width, 13, 6)
     yield label(WIDTH, y + 11, size(pages * PAGE_SIZE) if pages % 256 == 0 else f"{pages} p", "t small end")
-
-
-__all__ = ["CHAR", "REFS", "memory_blocks", "pageblocks", "wrap", "zones"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from mmsim.cpu import Exploration, Move, Outcome
-from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, rect, scrollable, svg, wrap
+from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, rect, svg, wrap
+from mmsim.explore import Exploration, Move, Outcome
 from mmsim.log import Event
 
 FOLDABLE = {"isolate", "drain"}  # a long run of steps in which nothing else happens is one row
@@ -131,14 +130,16 @@ def said(event: Event) -> str:
     if event.kind == "printk":
         quiet = event.data == "debug" or text.startswith(("---", "WARNING: CPU", "Kernel panic"))
         return "" if quiet else f"logs “{text}”"
-    return {
-        "warn": f"WARNING at {text}",
-        "dump": "dump_page(NULL)" if event.data is None else f"dumps page {event.data:#x}: {text}",
-        "panic": f"panic: {text}",
-        "migrate": text,
-        "request": f"request {text}",
-        "notify": text,
-    }.get(event.kind, text)
+    if event.kind == "dump":
+        return f"dump_page({'NULL' if event.data is None else hex(number(event.data))}): {text}"
+    before = {"warn": "WARNING at ", "panic": "panic: ", "request": "asks the host: "}
+    return before.get(event.kind, "") + text
+
+
+def number(data: object) -> int:
+    """The pfn that an event is about."""
+    assert isinstance(data, int)
+    return data
 
 
 def rows_of(outcome: Outcome) -> list[Row]:
@@ -189,7 +190,7 @@ def lanes(outcome: Outcome, step: int | None = None, title: str = "") -> Picture
     if step is not None and not 0 <= step <= len(outcome.schedule):
         raise ValueError(f"step {step} is not between 0 and {len(outcome.schedule)}")
     rows, names = rows_of(outcome), lane_names(outcome)
-    title = title or f"{' and '.join(names[:len(outcome.errnos)])}: {ending(outcome, names)}"
+    title = title or f"{' and '.join(names[: len(outcome.errnos)])}: {ending(outcome)}"
     table = Table(
         ("step", "task", "what happens", *(("",) if step is not None else ())),
         tuple(
@@ -218,11 +219,22 @@ def lane_names(outcome: Outcome) -> list[str]:
     return [names.get(task, f"task {task}") for task in tasks_of(outcome)]
 
 
-def ending(outcome: Outcome, names: Sequence[str]) -> str:
-    """How it ended, in a phrase."""
-    if outcome.panic is not None:
-        return "kernel panic"
-    return ", ".join(f"{name} {'0' if e == '0' else f'-{e}'}" for name, e in zip(names, outcome.errnos, strict=False))
+def ending(outcome: Outcome) -> str:
+    """How a race has ended, in a phrase: who got which errno, and what went wrong."""
+    parts = [f"{name} {shown(e)}" for name, e in zip(lane_names(outcome), outcome.errnos, strict=False)]
+    events = events_of(outcome)
+    parts += ["WARN"] if any(event.kind == "warn" for event in events) else []
+    return ", ".join([*parts, *(["kernel panic"] if outcome.panic is not None else [])])
+
+
+def events_of(outcome: Outcome) -> tuple[Event, ...]:
+    """What happened in the race, without what came before it."""
+    return outcome.events[outcome.schedule[0].first :] if outcome.schedule else ()
+
+
+def shown(errno: str | None) -> str:
+    """An errno as a kernel function returns it."""
+    return "does not end" if errno is None else errno if errno == "0" else f"-{errno}"
 
 
 def describe(outcome: Outcome, rows: Sequence[Row], step: int | None) -> str:
@@ -245,12 +257,9 @@ def when(row: Row, step: int) -> str:
 def draw_heads(outcome: Outcome, lane_of: dict[int, int], height: float) -> Iterator[str]:
     """The lanes' heads and their dotted lines."""
     for (task, lane), name in zip(lane_of.items(), lane_names(outcome), strict=True):
-        cpu = next((e.cpu for m in outcome.schedule if m.task == task for e in outcome.events[m.first : m.last]), None)
         x = lane_x(lane)
         for index, text in enumerate(wrap(name, LANE - 2)[:2]):
             yield label(x, 12 + 13 * index, text, "t small b mid")
-        if cpu is not None and False:
-            yield label(x, 38, f"CPU {cpu}", "t small muted mid")
         yield line(x, TOP - 6, x, height, "lane")
 
 
@@ -309,14 +318,11 @@ def outcomes(exploration: Exploration, title: str = "Every outcome of the race")
 
 def outcome_row(number: int, outcome: Outcome) -> tuple[str, ...]:
     """One outcome."""
-    events = outcome.events[outcome.schedule[0].first :] if outcome.schedule else ()
+    events = events_of(outcome)
     warns = sum(event.kind == "warn" for event in events)
-    dumps = ["NULL" if e.data is None else f"{e.data:#x}" for e in events if e.kind == "dump"]
-    errnos = ["did not end" if e is None else e if e == "0" else f"-{e}" for e in outcome.errnos]
+    dumps = ["NULL" if e.data is None else hex(number(e.data)) for e in events if e.kind == "dump"]
+    errnos = [shown(errno) for errno in outcome.errnos]
     return (
         str(number), *errnos, str(warns) if warns else "no", ", ".join(dict.fromkeys(dumps)) or "no",
         "panic" if outcome.panic is not None else "ok", f"{outcome.length[0]} steps",
     )
-
-
-__all__ = ["escape", "lane_steps", "lanes", "outcomes", "scrollable"]

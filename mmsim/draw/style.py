@@ -61,7 +61,7 @@ color:@fg;background:@bg;vertical-align:top}
 .mmsim-other{fill:@muted;stroke:@muted}.mmsim-other-soft{fill:@soft;stroke:@line}
 .mmsim-bad{fill:@bad;stroke:@bad}.mmsim-good{fill:@good;stroke:@good}
 .mmsim-cross{fill:none;stroke:@on;stroke-width:1.6}
-.mmsim-now{fill:@soft;stroke:@focus;stroke-width:2}.mmsim-later{opacity:.45}
+.mmsim-now{fill:@soft;stroke:@focus;stroke-width:2}.mmsim-switch{fill:none;stroke:@focus;stroke-width:2}
 .mmsim-fig pre.mmsim-log{margin:0;padding:.6em;background:@soft;color:@fg;border:1px solid @line;border-radius:4px;
 overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace}
 .mmsim-log b{color:@bad}

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher, unified_diff
 from html import escape
 
-from mmsim.cpu import Outcome
 from mmsim.draw.figure import Document
+from mmsim.explore import Outcome
 from mmsim.log import Event
 from mmsim.machine import Machine, Result
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from errno import EBUSY
 
 from mmsim.cpu import Round, preempt
+from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import CONTIG, HWPOISON, HWPOISON_BUDDY, codes
 from mmsim.mm.migrate import Pages, isolate_movable_pages, migrate_pages, putback_movable_pages
 from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES
-from mmsim.mm.page_alloc import find_buddy, free_range, take_range
+from mmsim.mm.page_alloc import find_buddy, take_range
 from mmsim.mm.page_isolation import start_isolate_page_range, test_pages_isolated, undo_isolate_page_range
 
 COMPACT_CLUSTER_MAX = 32  # pages isolated at a time

@@ -14,7 +14,7 @@ from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, SECTION_SHIFT, ZONE_NORMAL, Zone
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mmsim.mm.memory_hotplug import MemoryBlock, MemoryNotify
+    from mmsim.mm.memory_block import MemoryBlock, MemoryNotify
 
 NR_CPUS = 2
 

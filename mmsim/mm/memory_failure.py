@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from errno import ENXIO
+
+from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import HWPOISON, HWPOISON_BUDDY, LRU
+from mmsim.mm.memmap import HWPOISON, HWPOISON_BUDDY, LRU, THP, THP_TAIL
 from mmsim.mm.migrate import HPAGE_PMD_NR
-from mmsim.mm.page_alloc import drain_all_pages, free_range
+from mmsim.mm.page_alloc import drain_all_pages
 
 
-def memory_failure(k: Kernel, pfn: int) -> None:
+def memory_failure(k: Kernel, pfn: int) -> int:
     """Poison a page: a free one stays in the buddy, one in use loses its owner and is never freed.
+
+    0, or -ENXIO for a page that is not online.
 
     A transparent huge page is split first; of a hugetlb page all but the poisoned page is freed.
     """
+    if k.pfn_to_online_page(pfn) is None:
+        k.trace.printk(f"Memory failure: {pfn:#x}: memory outside kernel control", "err")
+        return -ENXIO
     memmap, kind = k.memmap, k.memmap.kind(pfn)
     if kind.hwpoison:
-        return
+        return 0
     if kind.name == "pcp":
         drain_all_pages(k, k.page_zone(pfn))
     if memmap.kind(pfn).buddy:
@@ -27,6 +35,7 @@ def memory_failure(k: Kernel, pfn: int) -> None:
         break_up(k, pfn)
         memmap.fill(pfn, pfn + 1, HWPOISON)
     k.trace.printk(f"Memory failure: {pfn:#x}: recovery action", "err")
+    return 0
 
 
 def break_up(k: Kernel, pfn: int) -> None:
@@ -36,6 +45,4 @@ def break_up(k: Kernel, pfn: int) -> None:
         free_range(k, head, pfn)
         free_range(k, pfn + 1, head + HPAGE_PMD_NR)
     elif kind.compound and kind.lru:
-        k.memmap.fill(head, head + HPAGE_PMD_NR, LRU)
-
-
+        k.memmap.recode(head, head + HPAGE_PMD_NR, {THP: LRU, THP_TAIL: LRU})

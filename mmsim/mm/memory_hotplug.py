@@ -5,7 +5,6 @@ Errors are negative errno values, as in the kernel; pfns and sizes are in pages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from errno import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
 
 from mmsim.cpu import Round, preempt
@@ -21,6 +20,7 @@ from mmsim.mm.memmap import (
     codes_where,
     filled,
 )
+from mmsim.mm.memory_block import MemoryBlock, memory_notify, notifier_to_errno, set_block_state
 from mmsim.mm.migrate import (
     HPAGE_PMD_NR,
     Pages,
@@ -39,7 +39,7 @@ from mmsim.mm.mmzone import (
     Zone,
     pageblock_nr_pages,
 )
-from mmsim.mm.page_alloc import BUDDY, count_free, drain_all_pages, put_back, take_range
+from mmsim.mm.page_alloc import BUDDY, drain_all_pages, put_back, take_range
 from mmsim.mm.page_isolation import (
     MEMORY_OFFLINE,
     REPORT_FAILURE,
@@ -48,70 +48,7 @@ from mmsim.mm.page_isolation import (
     undo_isolate_page_range,
 )
 
-NOTIFY_DONE = 0
-NOTIFY_OK = 1
-NOTIFY_STOP_MASK = 0x8000
-NOTIFY_BAD = NOTIFY_STOP_MASK | 2
-
 ONLINE_TYPES = ("online", "online_kernel", "online_movable")
-
-
-@dataclass(eq=False, slots=True)
-class MemoryBlock:
-    """A memory block device: `state` is `online`, `offline` or (while a CPU is at it) `going-offline`.
-
-    ram_pages: how many of its 32768 pages are RAM; the rest are a hole.
-    """
-
-    id: int
-    state: str
-    ram_pages: int = PAGES_PER_SECTION
-
-    @property
-    def start_pfn(self) -> int:
-        """First page of the block."""
-        return self.id << SECTION_SHIFT
-
-    @property
-    def end_pfn(self) -> int:
-        """First page behind the block."""
-        return self.start_pfn + PAGES_PER_SECTION
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNotify:
-    """struct memory_notify: the range that an event is about."""
-
-    start_pfn: int
-    nr_pages: int
-
-
-# -- notifier chain ----------------------------------------------------------------------------------
-
-
-def notifier_from_errno(error: int) -> int:
-    """A return value of a notifier that stops the chain with a negative errno."""
-    return NOTIFY_STOP_MASK | (NOTIFY_OK - error) if error else NOTIFY_OK
-
-
-def notifier_to_errno(value: int) -> int:
-    """The negative errno (or 0) in the return value of a chain. NOTIFY_BAD is -EPERM."""
-    value &= ~NOTIFY_STOP_MASK
-    return NOTIFY_OK - value if value > NOTIFY_OK else 0
-
-
-async def memory_notify(k: Kernel, action: str, block: MemoryBlock) -> int:
-    """Tell all notifiers in their order; the chain stops at the first that asks for it."""
-    k.current.writes("notify")
-    k.trace.emit("notify", f"{action} memory{block.id}", ("*", action, block.id))
-    value = NOTIFY_DONE
-    for notifier in list(k.notifiers):
-        await preempt()
-        k.trace.emit("notify", f"{notifier.name}: {action}", (notifier.name, action, block.id))
-        value = await notifier.call(action, MemoryNotify(block.start_pfn, PAGES_PER_SECTION))
-        if value & NOTIFY_STOP_MASK:
-            break
-    return value
 
 
 # -- zones -------------------------------------------------------------------------------------------
@@ -364,13 +301,6 @@ def __offline_isolated_pages(k: Kernel, zone: Zone, start: int, end: int) -> Non
 
 
 # -- block devices -----------------------------------------------------------------------------------
-
-
-def set_block_state(k: Kernel, block: MemoryBlock, state: str) -> None:
-    """Change the state that the file memoryN/state shows."""
-    k.current.writes(("block", block.id))
-    block.state = state
-    k.trace.emit("state", f"memory{block.id}: {state}", (block.id, state))
 
 
 async def device_online(k: Kernel, block: MemoryBlock, online_type: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from errno import ENOMEM
 
+from mmsim.mm.bulk import alloc_bulk, free_range, joined
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     BALLOON,
@@ -35,14 +36,14 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
     pageblock_order,
 )
-from mmsim.mm.page_alloc import Gfp, alloc_bulk, free_range, gfp, joined, take_range
+from mmsim.mm.page_alloc import Gfp, gfp, take_range
 
 Pages = list[tuple[int, int]]
 
 HPAGE_PMD_NR = pageblock_nr_pages  # pages of a huge page of 2 MiB
 ISOLATE = {LRU: ISOLATED_LRU, THP: ISOLATED_THP, THP_TAIL: ISOLATED_THP_TAIL}
 PUT_BACK = {isolated: code for code, isolated in ISOLATE.items()}
-BASE_PAGES = codes_where(lambda page, refs: page.lru and not page.compound or page.movable_ops)
+BASE_PAGES = codes_where(lambda page, refs: (page.lru and not page.compound) or page.movable_ops)
 ISOLATABLE = codes(LRU, MOVABLE_OPS, BALLOON, THP)
 FREED = codes(ISOLATED_FREED)
 

@@ -9,7 +9,6 @@ kernel does since v6.10. And chunks of the largest order are used first in, firs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -295,10 +294,7 @@ def alloc_pages(k: Kernel, mask: Gfp, order: int = 0) -> int | None:
     for zone in k.zonelists[highest]:
         if zone.nr_free_pages - need < zone.watermark_min + zone.lowmem_reserve[highest]:
             continue
-        if order:
-            pfn = rmqueue(k, zone, order, migratetype)
-        else:
-            pfn = rmqueue_pcplist(k, zone, migratetype)
+        pfn = rmqueue(k, zone, order, migratetype) if order else rmqueue_pcplist(k, zone, migratetype)
         if pfn is not None:
             mark_chunk(k.memmap.sections[pfn >> SECTION_SHIFT], pfn & SECTION_MASK, order, code)
             return pfn
@@ -382,81 +378,3 @@ def drain_all_pages(k: Kernel, zone: Zone) -> int:
         drained += len(pcp)
         free_pcppages_bulk(k, zone, pcp, len(pcp))
     return drained
-
-
-# -- much memory -------------------------------------------------------------------------------------
-
-
-def available(zone: Zone, mask: Gfp, order: int) -> int:
-    """How many chunks of an order this zone can give to such a request."""
-    spare = zone.nr_free_pages - zone.watermark_min - zone.lowmem_reserve[mask.highest_zone]
-    usable = [t for t in range(MIGRATE_ISOLATE) if t != MIGRATE_CMA or mask.migratetype == MIGRATE_MOVABLE]
-    if mask.migratetype != MIGRATE_MOVABLE:
-        spare -= zone.nr_free_cma
-    chunks = sum(len(zone.free_area[t][o]) << (o - order) for t in usable for o in range(order, MAX_ORDER))
-    return max(min(chunks - len(zone.poisoned), spare >> order), 0)
-
-
-def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Iterator[tuple[int, int]]:
-    """Take `count` chunks of an order out of a zone, as runs (first pfn, number of pages)."""
-    lists = zone.free_area[mask.migratetype]
-    left = count << order
-    while left:
-        fits = next((o for o in range(order, MAX_ORDER) if lists[o] and 1 << o <= left), order)
-        pfn = rmqueue(k, zone, fits, mask.migratetype)
-        if pfn is None:
-            return
-        left -= 1 << fits
-        yield pfn, 1 << fits
-
-
-def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: bool = False) -> list[tuple[int, int]]:
-    """Allocate many pages at once, in chunks of an order: runs (first pfn, number of pages), joined.
-
-    All of it or nothing (an empty list), unless `partial` is set. The codes of the pages are set.
-    """
-    if not partial and sum(available(z, mask, order) for z in k.zonelists[mask.highest_zone]) << order < nr_pages:
-        return []
-    taken: list[tuple[int, int]] = []
-    left = nr_pages
-    for zone in k.zonelists[mask.highest_zone]:
-        count = min(left >> order, available(zone, mask, order))
-        for run in take_chunks(k, zone, mask, order, count):
-            taken.append(run)
-            left -= run[1]
-    runs = joined(taken)
-    if left and not partial:
-        for pfn, nr in runs:
-            free_range(k, pfn, pfn + nr)
-        return []
-    for pfn, nr in runs:
-        k.memmap.fill(pfn, pfn + nr, mask.code)
-    return runs
-
-
-def joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs (first pfn, number of pages) sorted, with neighbours made one."""
-    result: list[tuple[int, int]] = []
-    for pfn, nr_pages in sorted(runs):
-        if result and sum(result[-1]) == pfn:
-            result[-1] = (result[-1][0], result[-1][1] + nr_pages)
-        else:
-            result.append((pfn, nr_pages))
-    return result
-
-
-def free_range(k: Kernel, start: int, end: int) -> None:
-    """Free the pages [start, end), whatever they were, to the buddy; nobody owns or refers to them any more."""
-    memmap = k.memmap
-    memmap.set_owner(start, end, None)
-    if memmap.refs:
-        for pfn in [pfn for pfn in memmap.refs if start <= pfn < end]:
-            del memmap.refs[pfn]
-    memmap.fill(start, end, FREE)
-    for section, low, high, base in memmap.parts(start, end):
-        edges = [b for b in range(low & -pageblock_nr_pages, high, pageblock_nr_pages) if b > low]
-        zones = section.zones[low >> pageblock_order : ((high - 1) >> pageblock_order) + 1]
-        if len(set(zones)) == 1:
-            edges = []
-        for first, last in zip([low, *edges], [*edges, high], strict=True):
-            put_back(k, k.page_zone(base + first), base + first, base + last)

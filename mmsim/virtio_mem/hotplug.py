@@ -20,7 +20,8 @@ from mmsim.mm.memmap import (
     codes,
     codes_where,
 )
-from mmsim.mm.memory_hotplug import NOTIFY_BAD, NOTIFY_OK, MemoryNotify, generic_online_page, notifier_from_errno
+from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify, notifier_from_errno
+from mmsim.mm.memory_hotplug import generic_online_page
 from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT, ZONE_MOVABLE
 
 OFFLINE_THRESHOLD = 10  # VIRTIO_MEM_NB_OFFLINE_THRESHOLD

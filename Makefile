@@ -1,0 +1,82 @@
+# Everything the project does, from nothing but python3 and make. `make` alone says what there is.
+
+PYTHON ?= python3
+PORT ?= 8000
+UPGRADE ?= --upgrade
+
+BIN := .venv/bin
+ENV := .venv/.installed
+WEB := node_modules/.installed
+RAN_WITH := _build/.ran-with
+SITE := _build/html/.built
+
+# What the notebooks run, and the rest of what the site is made from.
+LIBRARY := $(shell find mmsim scenarios tests/scenarios -type f -not -name '*.pyc' 2>/dev/null)
+BOOK := _config.yml _toc.yml $(shell find book tools -type f -not -name '*.pyc' -not -path '*/.ipynb_checkpoints/*')
+
+unexport PYTHONHOME PYTHONPATH
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test lint bench lab serve lock clean
+
+help:  ## Print this help
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do \
+		printf 'make %-6s %s\n' "$$name" "$$what"; done
+
+book: $(SITE)  ## Run every notebook and build the site into _build/html
+	@echo "The book is in $(CURDIR)/_build/html/index.html ('make serve' serves it to your browser)."
+
+test: lint $(SITE)  ## Run everything: lint, unit, property and scenario tests, every notebook, the built site
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env tests book
+
+lint: $(ENV)  ## Run ruff, and mypy --strict on mmsim
+	$(BIN)/ruff check
+	$(BIN)/mypy --strict mmsim
+
+bench: $(ENV)  ## Run the benchmarks
+	@set -e; for file in $(sort $(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+lab: $(ENV)  ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.root_dir=book
+
+serve: $(SITE)  ## Serve the built site on this machine alone (PORT=8000)
+	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)."
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lock: $(ENV)  ## Renew requirements.txt and package-lock.json (UPGRADE= keeps the versions that still fit)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml --output-file requirements.txt
+	$(BIN)/npm install --package-lock-only
+
+clean:  ## Remove all that was built and installed here
+	rm -rf .venv _build node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -type d '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf '{}' +
+
+# The environment: exactly the lock, each file checked against its hash. uv does in seconds what takes pip a minute;
+# where it can't (a mirror that only pip is told of, say), pip does it. The last setting spares every notebook's start a
+# warning that the kernel talks TCP, which it does on this machine alone.
+$(ENV): requirements.txt pyproject.toml
+	@'$(PYTHON)' tools/check_python.py
+	'$(PYTHON)' -m venv --clear .venv
+	@sed -n '/^uv==/,/# via/p' requirements.txt >.venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+	$(BIN)/uv pip sync --quiet --python .venv --require-hashes requirements.txt || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' >.venv/etc/ipython/ipython_kernel_config.py
+	@touch $@
+
+# What the pages run in the browser. Without it the book is built all the same (see tools/own_host.py).
+$(WEB): package.json package-lock.json .npmrc | $(ENV)
+	$(BIN)/npm ci || { rm -rf node_modules; echo "npm's packages can't be had here: the pages will have no live widgets" \
+		"('rm -r node_modules' and 'make book' try again)."; }
+	@mkdir -p $(@D) && touch $@
+
+# Jupyter's cache knows a notebook's text, not the library it imports: a changed library empties it.
+$(RAN_WITH): $(LIBRARY) $(ENV)
+	rm -rf _build
+	@mkdir -p $(@D) && touch $@
+
+$(SITE): $(BOOK) $(RAN_WITH) $(WEB)
+	$(BIN)/jupyter-book build . --all --quiet --warningiserror --keep-going
+	@touch $@

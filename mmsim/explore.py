@@ -1,0 +1,229 @@
+"""Racing kernel paths: every interleaving, each tried by running the race again from the start.
+
+`Race` drives several paths by a schedule, `schedules` finds all schedules, `explore` sorts their outcomes.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
+
+from mmsim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
+from mmsim.log import Event, KernelPanic
+
+
+def dependent(one: Footprint, other: Footprint) -> bool:
+    """Do two steps touch the same state, at least one of them exclusively?"""
+    if len(one) > len(other):
+        one, other = other, one
+    return any(key in other and (exclusive or other[key]) for key, exclusive in one.items())
+
+
+class Race:
+    """Several paths on one machine, each on its own CPU, with the machine's kworker beside them."""
+
+    def __init__(self, system: System, paths: Sequence[tuple[str, Path]], cpus: int) -> None:
+        self.system = system
+        self.tasks = [Task(name, cpu % cpus, path) for cpu, (name, path) in enumerate(paths)]
+        self.worker = Task("kworker", len(paths) % cpus, system.kworker(), point=IDLE)
+        self.everybody = [*self.tasks, self.worker]
+        self.first_event = len(system.trace)
+        self.schedule: list[Move] = []
+
+    def finish(self) -> None:
+        """Called once when nobody can take a step any more."""
+
+    def close(self) -> None:
+        """Drop the paths, wherever they are."""
+        for task in self.everybody:
+            if task.path is not None:
+                task.path.close()
+
+    def runnable(self) -> list[int]:
+        """Numbers of the tasks that can take a step; the last number is the kworker's.
+
+        When nobody can, but some loop without end, the first of these gets a signal.
+        """
+        if self.system.trace.panicked is not None:
+            return []
+        if self.worker.point is IDLE and self.system.work_pending():
+            self.worker.point = PREEMPT
+        able = [i for i, task in enumerate(self.everybody) if task.runnable]
+        if not able:
+            for i, task in enumerate(self.everybody):
+                if task.stalled is not None:
+                    task.endless = task.signal_pending = True
+                    task.stalled = None
+                    return [i]
+        return able
+
+    def step(self, number: int) -> Footprint:
+        """Let this task take one step; returns what the step touched."""
+        task = self.everybody[number]
+        trace, mark = self.system.trace, len(self.system.trace)
+        self.system.current, trace.cpu = task, task.cpu
+        footprint: Footprint = {}
+        task.footprint = footprint
+        try:
+            task.step()
+        except KernelPanic as panic:
+            task.done, task.result = True, panic
+        self.schedule.append(Move(number, task.name, mark, len(trace)))
+        if isinstance(task.point, Round) and not task.point.progress and not task.done:
+            task.stalled = {key: how for key, how in footprint.items() if key != "log"}
+        for other in self.everybody:
+            if other is not task and other.stalled is not None and dependent(other.stalled, footprint):
+                other.stalled = None
+        return footprint
+
+    def errnos(self) -> tuple[str | None, ...]:
+        """For each task the name of its errno, `"0"`, `ENDLESS`, or None if it did not come to an end."""
+        return tuple(errno_name(task) for task in self.tasks)
+
+
+R = TypeVar("R", bound=Race)
+
+
+def errno_name(task: Task) -> str | None:
+    """The errno of a task as scenario files name it."""
+    if not task.done or isinstance(task.result, KernelPanic):
+        return None
+    if isinstance(task.result, OSError):
+        return ENDLESS if task.endless else errno.errorcode[task.result.errno or 0]
+    return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a schedule: task number and name, and the range of trace events that it made."""
+
+    task: int
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way in which a race can end, with a shortest schedule that ends so."""
+
+    errnos: tuple[str | None, ...]
+    log: tuple[str, ...]
+    panic: str | None
+    observed: Hashable
+    schedule: tuple[Move, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """Steps of the schedule, and how often it goes from one task to another."""
+        return len(self.schedule), sum(a.task != b.task for a, b in pairwise(self.schedule))
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What `explore` found: the distinct outcomes, and how many schedules and states it took."""
+
+    outcomes: tuple[Outcome, ...]
+    schedules: int
+    states: int
+
+    def reaching(self, text: str) -> list[Outcome]:
+        """The outcomes whose kernel log has this text in a line."""
+        return [o for o in self.outcomes if any(text in line for line in o.log)]
+
+
+@dataclass(slots=True)
+class _Node:
+    """A state on the path being tried: which steps are possible, tried, and need no try here."""
+
+    runnable: list[int]
+    sleep: dict[int, Footprint]
+    tried: dict[int, Footprint] = field(default_factory=dict)
+    now: int = -1
+
+    def next(self, last: int) -> int | None:
+        """A task to try now; the one that ran last is preferred, which keeps schedules short."""
+        left = [t for t in self.runnable if t not in self.sleep and t not in self.tried]
+        return last if last in left else (left[0] if left else None)
+
+    def sleeping_after(self, footprint: Footprint) -> dict[int, Footprint]:
+        """Steps that need not be tried behind the one just made: doing them first led to the same state."""
+        known = {**self.sleep, **self.tried}
+        return {t: f for t, f in known.items() if t != self.now and not dependent(f, footprint)}
+
+
+def schedules(start: Callable[[], R], prune: bool = True) -> Iterator[tuple[R, int]]:
+    """Run the race in every interleaving: yields each finished race with the number of new states seen.
+
+    `start` makes the race anew on a fresh machine. Pruning is by sleep sets (Godefroid, *Partial-Order
+    Methods for the Verification of Concurrent Systems*, 1996): of all schedules that differ only in the
+    order of independent steps one is run to its end.
+    """
+    stack: list[_Node] = []
+    while True:
+        race, before = start(), len(stack)
+        if extend(race, stack, prune):
+            race.finish()
+            yield race, len(stack) - before
+        race.close()
+        while stack and stack[-1].next(-1) is None:
+            stack.pop()
+        if not stack:
+            return
+
+
+def extend(race: Race, stack: list[_Node], prune: bool) -> bool:
+    """Repeat the way that the stack describes, with another last step, and go on to the end.
+
+    False if every continuation has been seen in another order.
+    """
+    for node in stack[:-1]:
+        race.runnable()
+        race.step(node.now)
+    runnable = race.runnable()
+    if not stack and runnable:
+        stack.append(_Node(runnable, {}))
+    while runnable:
+        node = stack[-1]
+        choice = node.next(stack[-2].now if len(stack) > 1 else -1)
+        if choice is None:
+            stack.pop()
+            return False
+        node.now = choice
+        footprint = race.step(choice)
+        sleep = node.sleeping_after(footprint) if prune else {}
+        node.tried[choice] = footprint
+        if runnable := race.runnable():
+            stack.append(_Node(runnable, sleep))
+    return True
+
+
+def explore(start: Callable[[], R], observe: Callable[[R], Hashable], prune: bool = True) -> Exploration:
+    """All outcomes of a race over every interleaving.
+
+    start: makes the race on a fresh machine; called once a schedule.
+    observe: what else tells outcomes apart, of the race at the end (errnos, log and panic always do).
+    prune: leave out schedules that differ only in the order of independent steps.
+    """
+    found: dict[Hashable, Outcome] = {}
+    count = states = 0
+    for race, new in schedules(start, prune):
+        count, states = count + 1, states + new
+        outcome = outcome_of(race, observe(race))
+        key = (outcome.errnos, outcome.log, outcome.panic, outcome.observed)
+        if key not in found or outcome.length < found[key].length:
+            found[key] = outcome
+    return Exploration(tuple(found.values()), count, states)
+
+
+def outcome_of(race: Race, observed: Hashable) -> Outcome:
+    """How a finished race has ended."""
+    trace = race.system.trace
+    return Outcome(
+        race.errnos(), tuple(trace.lines(race.first_event)), trace.panicked, observed,
+        tuple(race.schedule), tuple(trace.events),
+    )
