@@ -7,8 +7,7 @@ import json
 import os
 import sys
 
-from mmsim.scenario import Report, replay_file, scenario_files
-from mmsim.scenario_format import ScenarioError
+from mmsim.scenario import Report, ScenarioError, replay_file, scenario_files
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from mmsim.machine import Machine, Result
-from mmsim.scenario_compare import COMPARE, Sight, compare
+from mmsim.scenario.compare import COMPARE, Sight, compare
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mmsim.scenario_format import STEPS, ScenarioError, load, parse, pfn, size
+from mmsim.scenario import ScenarioError, load, parse
+from mmsim.scenario.format import STEPS
+from mmsim.sizes import pfn, size
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "scenarios").rglob("*.json"))
@@ -222,7 +224,7 @@ def test_a_file_that_cannot_be_read_is_no_wrong_scenario(tmp_path):
             scenario(place("addr:1Q")),
             '$.steps[0].pfn: expected a pfn: an integer, or a string such as "addr:4G"',
         ),
-        (scenario(place("addr:1K")), "$.steps[0].pfn: expected a pfn (1K is not on a page boundary), found"),
+        (scenario(place("addr:1K")), "$.steps[0].pfn: expected a pfn ("addr:1K" is misaligned: 1K is not on a page boundary), found"),
         (scenario(place(True)), 'or "block:41+512", found true'),
         (
             scenario(machine={"boot_memory": "2GB"}),

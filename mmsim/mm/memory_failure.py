@@ -14,9 +14,8 @@ from mmsim.mm.page_alloc import drain_all_pages
 def memory_failure(k: Kernel, pfn: int) -> int:
     """Poison a page: a free one stays in the buddy, one in use loses its owner and is never freed.
 
-    0, or -ENXIO for a page that is not online.
-
-    A transparent huge page is split first; of a hugetlb page all but the poisoned page is freed.
+    A transparent huge page is split first; of a hugetlb page all but the poisoned page is freed. Returns 0, or
+    -ENXIO for a page that is not online.
     """
     if k.pfn_to_online_page(pfn) is None:
         k.trace.printk(f"Memory failure: {pfn:#x}: memory outside kernel control", "err")

@@ -1,4 +1,4 @@
-"""Scenario files: carry them out on a machine and compare, step by step. The format is in `scenario_format`.
+"""Scenario files: carry them out on a machine and compare, step by step. The format is in `format`.
 
 No scenario is known here: each kind of step is one method call, each kind of expectation one question.
 """
@@ -14,8 +14,9 @@ from typing import Any
 
 from mmsim.machine import Machine, Result
 from mmsim.races import Racer, race, schedules
-from mmsim.scenario_compare import Difference, Sight, Step, compare
-from mmsim.scenario_format import Scenario, ScenarioError, load
+from mmsim.scenario.checks import ScenarioError
+from mmsim.scenario.compare import Difference, Sight, Step, compare
+from mmsim.scenario.format import Scenario, load
 
 DEFAULTS = {"errno": "0", "panic": False}
 

@@ -1,0 +1,10 @@
+"""Scenario files: `format` says what they are (with `checks` and `rules`), `replay` carries them out, `compare` compares."""
+
+from mmsim.scenario.checks import ScenarioError
+from mmsim.scenario.format import Scenario, load, parse
+from mmsim.scenario.replay import Report, carry_out, racer, replay, replay_file, scenario_files
+
+__all__ = [
+    "Report", "Scenario", "ScenarioError", "carry_out", "load", "parse", "racer", "replay", "replay_file",
+    "scenario_files",
+]  # fmt: skip
