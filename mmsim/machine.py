@@ -365,9 +365,7 @@ class Machine:
         for value, number in ((start, first), (end, last)):
             if number % pageblock_nr_pages:
                 raise ValueError(f"misaligned pfn {value!r}: no pageblock ({pageblock_nr_pages} pages) begins there")
-        if first >= last:
-            raise ValueError(f"empty range [{start!r}, {end!r})")
-        return first, last
+        return first, in_order(first, last)
 
     @running
     def set_pageblock(self, pfn: Pfn, migratetype: str) -> None:
@@ -409,12 +407,10 @@ class Machine:
     def alloc_contig_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> Path:
         """The path of `alloc_contig`, to be raced."""
         first, last = self.page(start), self.page(end, end=True)
-        if first >= last:
-            raise ValueError(f"empty range [{start!r}, {end!r})")
-        return self._alloc_contig(first, last, migrate_type(migratetype), self.pages.new_name(name))
+        return self._alloc_contig(first, in_order(first, last), migrate_type(migratetype), self.pages.new_name(name))
 
     async def _alloc_contig(self, start: int, end: int, migratetype: int, name: str | None) -> int:
-        ret = await alloc_contig_range(self.kernel, start, end, migratetype)
+        ret = await alloc_contig_range(self.kernel, start, end, migratetype) if start < end else 0
         if ret == 0:
             self.pages.hold(Allocation(name), start, end)
         return ret
@@ -457,6 +453,13 @@ def index_of(names: tuple[str, ...], name: str, what: str) -> int:
     if name not in names:
         raise ValueError(f"unknown {what} {name!r}; known are {', '.join(names)}")
     return names.index(name)
+
+
+def in_order(start: int, end: int) -> int:
+    """The end of a range, which may be empty. Raises ValueError for one that goes backwards."""
+    if start > end:
+        raise ValueError(f"the range [{start}, {end}) goes backwards")
+    return end
 
 
 def migrate_type(name: str) -> int:

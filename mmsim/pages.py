@@ -18,6 +18,8 @@ from mmsim.mm.memmap import (
     HWPOISON_BUDDY,
     ISOLATED_FREED,
     ISOLATED_LRU,
+    ISOLATED_THP,
+    ISOLATED_THP_TAIL,
     LRU,
     SLAB_TAIL,
     THP_TAIL,
@@ -94,17 +96,18 @@ class Pages:
         mask, nr_bytes = gfp(flags), size(amount)
         if not 0 <= order <= 10:
             raise ValueError(f"order {order} is not between 0 and 10")
-        if nr_bytes % (PAGE_SIZE << order) or not nr_bytes:
-            raise ValueError(f"size {amount!r} is not a number of chunks of order {order}")
         self.new_name(name)
-        nr_pages = nr_bytes // PAGE_SIZE
+        nr_pages = -(-nr_bytes // (PAGE_SIZE << order)) << order
         if within is None:
             runs = alloc_bulk(self.k, mask, nr_pages, order)
         else:
             runs = self.take_within(mask, nr_pages, order, within)
+        if nr_pages and not runs:
+            return False
+        self.allocations[name] = Allocation(name)
         for pfn, nr in runs:
-            self.hold(Allocation(name) if name not in self.allocations else self.held(name), pfn, pfn + nr)
-        return bool(runs)
+            self.hold(self.held(name), pfn, pfn + nr)
+        return True
 
     def take_within(self, mask: Gfp, nr_pages: int, order: int, within: tuple[int, int]) -> list[tuple[int, int]]:
         """Take free pages of a range only, the lowest first; all or nothing."""
@@ -142,7 +145,8 @@ class Pages:
             k.memmap.set_owner(start, end, None)
             k.memmap.set_refs(start, end, False)
             k.memmap.recode(start, end, {
-                ISOLATED_LRU: ISOLATED_FREED, HUGETLB: HUGETLB_FREE, HUGETLB_TAIL: HUGETLB_FREE_TAIL,
+                ISOLATED_LRU: ISOLATED_FREED, ISOLATED_THP: ISOLATED_FREED, ISOLATED_THP_TAIL: ISOLATED_FREED,
+                HUGETLB: HUGETLB_FREE, HUGETLB_TAIL: HUGETLB_FREE_TAIL,
             })
         return [(p, p + nr) for a, b in runs for p, nr in k.memmap.runs(a, b, TO_BE_FREED)]
 
@@ -254,7 +258,8 @@ class Pages:
             return
         if kind == "hwpoison_buddy":
             k.memmap.fill(pfn, end, HWPOISON_BUDDY)
-            k.page_zone(pfn).poisoned.update(range(pfn, end))
+            for page in range(pfn, end):
+                k.page_zone(page).poisoned.add(page)
             return
         take_range(k, pfn, end)
         k.memmap.fill(pfn, end, CODE["lru" if kind == "lru_pinned" else kind])
@@ -301,11 +306,10 @@ class Pages:
     def forget(self, start: int, end: int) -> None:
         """Take pages from the per-cpu lists and the sets that know them one by one."""
         self.k.pagevecs.difference_update(range(start, end))
-        zone = self.k.page_zone(start)
-        for cpu in zone.pageset:
-            for pcp in cpu:
+        for zone in self.k.zones:
+            for pcp in [pcp for cpu in zone.pageset for pcp in cpu]:
                 pcp[:] = [pfn for pfn in pcp if not start <= pfn < end]
-        zone.poisoned.difference_update(range(start, end))
+            zone.poisoned.difference_update(range(start, end))
 
 
 def whole_pageblocks(start: int, end: int) -> list[tuple[int, int]]:

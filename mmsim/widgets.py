@@ -20,7 +20,7 @@ from mmsim.draw.style import STYLE
 from mmsim.explore import Exploration
 from mmsim.machine import ALL_PATCHES, Machine, Result
 from mmsim.races import explore
-from mmsim.scenario import carry_out, racer
+from mmsim.scenario.replay import carry_out, racer
 from mmsim.sizes import size
 
 Step = dict[str, Any]

@@ -46,6 +46,7 @@ PUT_BACK = {isolated: code for code, isolated in ISOLATE.items()}
 BASE_PAGES = codes_where(lambda page, refs: (page.lru and not page.compound) or page.movable_ops)
 ISOLATABLE = codes(LRU, MOVABLE_OPS, BALLOON, THP)
 FREED = codes(ISOLATED_FREED)
+MIGRATED = {*PUT_BACK, MOVABLE_OPS, BALLOON}
 
 
 def isolate_movable_pages(k: Kernel, start: int, end: int, limit: int) -> tuple[Pages, int]:
@@ -120,6 +121,8 @@ def migrate_base_pages(k: Kernel, pfn: int, nr_pages: int, mask: Gfp) -> tuple[P
     for first, nr, code in list(same_code(k, pfn, nr_pages)):
         if code == ISOLATED_FREED:
             free_range(k, first, first + nr)
+        elif code & ~REFS not in MIGRATED:
+            continue  # its owner was faster: it has been given back, or somebody else's since
         elif code & REFS:
             left.append((first, nr))
         else:
