@@ -4,7 +4,7 @@
 """
 
 from mmsim import series
-from mmsim.explore import Exploration, Outcome
+from mmsim.interleavings import Exploration, Outcome
 from mmsim.log import KernelPanic
 from mmsim.machine import Machine, Result
 from mmsim.predict import predict

@@ -235,7 +235,7 @@ class Machine:
         A path without a leading slash is under /sys/devices/system/memory. Raises OSError with the kernel's
         errno; should offlining never end, it is interrupted, and the error says ENDLESS.
         """
-        offline = value.strip() == "offline"
+        offline = value.strip() == "offline" and path.endswith("/state")
         self.run(sysfs.absolute(path), sysfs.store(self.kernel, path, value), TRIGGERS if offline else ())
 
     def files(self) -> list[str]:

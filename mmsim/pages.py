@@ -21,7 +21,10 @@ from mmsim.mm.memmap import (
     ISOLATED_THP,
     ISOLATED_THP_TAIL,
     LRU,
+    REFS,
+    SLAB_COMPOUND,
     SLAB_TAIL,
+    THP,
     THP_TAIL,
     codes,
     codes_where,
@@ -44,6 +47,7 @@ PLACES = (
     "free", "pcp", "lru", "lru_pinned", "pagevec", "slab", "slab_compound", "reserved", "hwpoison",
     "hwpoison_buddy", "offline", "offline_ref0", "movable_ops", "balloon", *HUGE,
 )  # fmt: skip
+TAILS = {SLAB_COMPOUND: SLAB_TAIL, THP: THP_TAIL, HUGETLB: HUGETLB_TAIL}
 COUNTED = codes_where(lambda page, refs: page.refcount > 0 or page.name.startswith("offline"))
 NOT_CMA = Gfp(ZONE_NORMAL, MIGRATE_UNMOVABLE, LRU)
 
@@ -113,10 +117,10 @@ class Pages:
         """Take free pages of a range only, the lowest first; all or nothing."""
         k, found, left = self.k, [], nr_pages
         for pfn, nr in k.memmap.runs(*within, codes(FREE)):
-            for start, end in whole_pageblocks(pfn, pfn + nr):
+            for start, end in whole_pageblocks(pfn, pfn + nr, max(pageblock_nr_pages, 1 << order)):
                 first, last = -(-start >> order) << order, end >> order << order
                 take = min(last - first, left)
-                if take > 0 and self.may_use(mask, first, order):
+                if take > 0 and all(self.may_use(mask, p, order) for p in range(first, last, pageblock_nr_pages)):
                     found.append((first, take))
                     left -= take
         if left:
@@ -232,11 +236,11 @@ class Pages:
             raise ValueError(f"page {pfn} is {memmap.kind(pfn).name}: it has no references to take or drop")
         pinned = sum(owner.pins for _, _, owner in memmap.owned(pfn, pfn + 1) if isinstance(owner, Allocation))
         further = refs.get(pfn, 0) + delta
-        if further + memmap.kind(pfn).refcount + pinned < 0:
-            raise ValueError(f"page {pfn} has fewer than {-delta} references")
+        if further + memmap.kind(pfn).refcount < 0 or (pinned and further < 0):
+            raise ValueError(f"page {pfn} has fewer than {-delta} references that are not pins or their owner's")
         refs[pfn] = further
-        if further + pinned + memmap.kind(pfn).refcount == 0 and not memmap.kind(pfn).offline:
-            free_range(self.k, pfn, pfn + 1)
+        if further + memmap.kind(pfn).refcount == 0 and not memmap.kind(pfn).offline:
+            self.put_page(pfn)
             return
         if further < 0:  # of a PG_offline page: its driver's own reference
             memmap.recode(pfn, pfn + 1, {CODE["offline"]: CODE["offline_ref0"],
@@ -245,6 +249,19 @@ class Pages:
         if not refs[pfn]:
             del refs[pfn]
         memmap.set_refs(pfn, pfn + 1, pfn in refs or pinned > 0)
+
+    def put_page(self, pfn: int) -> None:
+        """The last reference is gone: a hugetlb page goes back to its pool, any other page to the buddy."""
+        memmap, end = self.k.memmap, pfn + 1
+        while memmap.state(end) & ~REFS == TAILS.get(memmap.state(pfn) & ~REFS):
+            end += 1
+        if memmap.kind(pfn).hugetlb:
+            memmap.set_owner(pfn, end, None)
+            del memmap.refs[pfn]
+            memmap.set_refs(pfn, end, False)
+            memmap.recode(pfn, end, {HUGETLB: HUGETLB_FREE, HUGETLB_TAIL: HUGETLB_FREE_TAIL})
+        else:
+            free_range(self.k, pfn, end)
 
     # -- pages put into a state by hand -------------------------------------------------------------
 
@@ -312,9 +329,9 @@ class Pages:
             zone.poisoned.difference_update(range(start, end))
 
 
-def whole_pageblocks(start: int, end: int) -> list[tuple[int, int]]:
-    """[start, end) cut at the pageblocks."""
-    edges = [*range(start - start % pageblock_nr_pages + pageblock_nr_pages, end, pageblock_nr_pages)]
+def whole_pageblocks(start: int, end: int, unit: int = pageblock_nr_pages) -> list[tuple[int, int]]:
+    """[start, end) cut at the pageblocks, or at multiples of a larger unit."""
+    edges = [*range(start - start % unit + unit, end, unit)]
     return list(zip([start, *edges], [*edges, end], strict=True))
 
 

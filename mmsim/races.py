@@ -10,12 +10,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmsim import explore as exploration
-from mmsim import sysfs
+from mmsim import interleavings, sysfs
 from mmsim.cpu import Path
-from mmsim.explore import Exploration
+from mmsim.interleavings import Exploration
 from mmsim.machine import Machine
 from mmsim.mm.kernel import NR_CPUS
+from mmsim.schedules import schedules as find_schedules
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ async def system_call(machine: Machine, racer: Racer) -> None:
         raise OSError(-result, racer.name)
 
 
-class MachineRace(exploration.Race):
+class MachineRace(interleavings.Race):
     """A race on a machine of its own."""
 
     def __init__(self, machine: Machine, racers: Sequence[Racer]) -> None:
@@ -72,7 +72,7 @@ def starter(machine: Machine, racers: Sequence[Racer]) -> Callable[[], MachineRa
 
 def schedules(machine: Machine, *racers: Racer, prune: bool = True) -> Iterator[MachineRace]:
     """The race of these paths, finished, once for each interleaving; the machine itself stays as it is."""
-    return (finished for finished, _ in exploration.schedules(starter(machine, racers), prune))
+    return (finished for finished, _ in find_schedules(starter(machine, racers), prune))
 
 
 def explore(
@@ -85,4 +85,4 @@ def explore(
 
     observe: what tells outcomes apart, beside the errnos, the log and a panic.
     """
-    return exploration.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)
+    return interleavings.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)

@@ -24,8 +24,6 @@ REPEATABLE = settings(
 
 patch_sets = st.sets(st.integers(1, 6)).map(frozenset)
 
-BOOT_BLOCKS = (0, 1, 2)
-ADDED_BLOCKS = tuple(range(4, 10))
 ZONES = (
     (),
     (("block:1", "block:2", "Movable"),),
@@ -36,8 +34,9 @@ ZONES = (
 
 devices = st.sampled_from([
     {},
-    {"block": "16M"},
-    {"block": "128M"},
+    {"requested": "512M"},
+    {"requested": "300M", "block": "16M"},
+    {"requested": "256M", "block": "128M"},
     {"requested": "200M"},
     {"plugged": "64M", "requested": "300M"},
     {"plugged": "64M", "busy": True},
@@ -51,15 +50,16 @@ machines = st.fixed_dictionaries({
     "zone_of": st.sampled_from(ZONES),
     "cmdline": st.sampled_from(["", "", "memhp_default_state=online", "memhp_default_state=online_movable",
                                 "movable_node", "panic_on_warn=1"]),
-    "virtio_mem": st.none() | devices,
+    "virtio_mem": st.sampled_from([False, True, True]).flatmap(lambda there: devices if there else st.none()),
 })
 
-sizes = st.sampled_from(["0", "4M", "6M", "20M", "68M", "128M", "132M", "256M", "300M", "512M", "768M"])
-blocks = st.sampled_from(BOOT_BLOCKS + ADDED_BLOCKS)
-offsets = st.sampled_from([0, 1, 5, 511, 512, 513, 1023, 1024, 1536, 2048, 4096, 16384, 31744, 32256, 32767])
+sizes = st.sampled_from(["0", "200M", "380M", "4M", "6M", "20M", "68M", "128M", "132M", "256M", "300M", "512M", "768M"])
+blocks = st.sampled_from([0, 1, 1, 2, 2, 4, 4, 4, 5, 5, 6, 7, 9])
+offsets = st.sampled_from([0, 0, 0, 1, 5, 511, 512, 513, 1023, 1024, 1536, 2048, 16384, 31744, 32256, 32767])
 pfns = st.builds(lambda block, offset: (block << 15) + offset, blocks, offsets)
-names = st.sampled_from(["a", "b", "c"])
-pageblocks = st.builds(lambda block, nr: (block << 15) + (nr << 9), blocks, st.integers(0, 63))
+names = st.sampled_from(["a", "a", "b"])
+new_names = st.sampled_from([None, "a", "b"])
+pageblocks = st.builds(lambda block, nr: (block << 15) + (nr << 9), blocks, st.sampled_from([0, 0, 0, 1, 2, 3, 31, 62, 63]))
 lengths = st.sampled_from([1, 1, 2, 3, 64]).map(lambda nr: nr << 9)
 types = st.sampled_from(["Unmovable", "Movable", "Movable", "Reclaimable", "HighAtomic", "CMA"])
 flag_sets = st.sampled_from([(), ("MEMORY_OFFLINE",), ("MEMORY_OFFLINE", "REPORT_FAILURE")])
@@ -68,7 +68,7 @@ gfps = st.sampled_from([
     "GFP_KERNEL", "GFP_USER", "GFP_HIGHUSER", "GFP_HIGHUSER_MOVABLE", "GFP_HIGHUSER_MOVABLE", "GFP_DMA32", "GFP_DMA",
     "GFP_USER|__GFP_MOVABLE", "GFP_KERNEL|__GFP_RECLAIMABLE", "GFP_HIGHUSER|__GFP_MOVABLE",
 ])
-words = ("online", "online_kernel", "online_movable", "offline", "offline", "nonsense")
+words = ("online", "online_kernel", "online_movable", "online_movable", "offline", "offline", "offline")
 
 write_state = st.fixed_dictionaries({
     "path": blocks.map(lambda number: f"memory{number}/state"), "value": st.sampled_from(words),
@@ -87,10 +87,10 @@ allocate = st.fixed_dictionaries({
 sizes_of_runs = st.sampled_from([1, 1, 2, 3, 32, 512, 700, 1024])
 place_pages = st.fixed_dictionaries({
     "pfn": pfns, "kind": st.sampled_from([kind for kind in PLACES if kind not in HUGE]),
-    "count": sizes_of_runs, "name": st.none() | names,
+    "count": sizes_of_runs, "name": new_names,
 })
 place_huge_pages = st.fixed_dictionaries({
-    "pfn": pageblocks, "kind": st.sampled_from(sorted(HUGE)), "count": st.integers(1, 3), "name": st.none() | names,
+    "pfn": pageblocks, "kind": st.sampled_from(sorted(HUGE)), "count": st.integers(1, 3), "name": new_names,
 })
 ranges = st.builds(lambda start, length: {"start": start, "end": start + length}, pageblocks, lengths)
 contig_ranges = st.builds(
@@ -99,7 +99,7 @@ contig_ranges = st.builds(
 
 STEPS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "resize": st.fixed_dictionaries({"to": sizes}),
-    "write": write_state | write_state | write_state | write_other,
+    "write": st.integers(0, 9).flatmap(lambda n: write_state if n else write_other),
     "allocate": allocate,
     "free": st.fixed_dictionaries({"name": names}),
     "pin": st.fixed_dictionaries({"name": names, "longterm": st.booleans()}),
@@ -113,7 +113,7 @@ STEPS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "undo_isolate": st.builds(lambda where, to: {**where, "migratetype": to}, ranges, types),
     "has_unmovable": st.fixed_dictionaries({"pfn": pfns, "flags": flag_sets, "migratetype": types}),
     "alloc_contig": st.builds(
-        lambda where, to, name: {**where, "migratetype": to, "name": name}, contig_ranges, types, st.none() | names),
+        lambda where, to, name: {**where, "migratetype": to, "name": name}, contig_ranges, types, new_names),
     "notifier": st.fixed_dictionaries({
         "name": st.just("n"), "veto": st.sampled_from([None, "MEM_GOING_OFFLINE", "MEM_GOING_ONLINE", "MEM_ONLINE"])}),
     "fail": st.fixed_dictionaries({
@@ -129,7 +129,9 @@ STEPS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "unbind": st.just({}),
 }
 
-steps = st.sampled_from(sorted(STEPS)).flatmap(lambda do: STEPS[do].map(lambda keys: (do, keys)))
+OFTEN = {"write": 8, "resize": 3, "place": 5, "allocate": 3, "pin": 2, "alloc_contig": 2, "wait": 2}
+often = [do for do in sorted(STEPS) for _ in range(OFTEN.get(do, 1))]
+steps = st.sampled_from(often).flatmap(lambda do: STEPS[do].map(lambda keys: (do, keys)))
 
 
 def attempt(machine: Machine, step: Step) -> str:

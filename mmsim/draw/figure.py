@@ -13,6 +13,7 @@ from html import escape
 from mmsim.draw.style import STYLE
 
 Row = tuple[str, ...]
+SHORT = 16  # characters that a table keeps on one line
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,19 @@ class Table:
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in (self.header, *self.rows)) for i in range(len(self.header))]
         rows = (self.header, tuple("-" * width for width in widths), *self.rows)
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def html(self, caption: str) -> str:
         """As an HTML table, in a region that scrolls by keyboard too."""
         head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.header)
-        body = "".join(
-            f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
-            for row in self.rows
-        )
+        body = "".join(self.html_row(row) for row in self.rows)
         return scrollable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption)
+
+    def html_row(self, row: Row) -> str:
+        """One row; its first cell is its name."""
+        short = ['class="mmsim-short"' if len(cell) <= SHORT else "" for cell in row[1:]]
+        cells = "".join(f"<td {kind}>{escape(cell)}</td>" for kind, cell in zip(short, row[1:], strict=True))
+        return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,12 @@ class Figure:
 
     def html(self, style: bool = True) -> str:
         """The whole figure; without the style sheet where the page has it already."""
-        caption = f"<figcaption><b>{escape(self.title)}</b> {escape(self.description)}</figcaption>"
+        title = self.title if self.title.endswith((".", "?", "!")) else f"{self.title}."
+        caption = f"<figcaption><b>{escape(title)}</b> {escape(self.description)}</figcaption>"
         return f'{STYLE if style else ""}<figure class="mmsim-fig">{caption}{self.body()}</figure>'
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.title, self.description, "", self.text) if part or self.description)
+        return "\n".join([self.title, *([self.description] if self.description else []), "", self.text])
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -112,8 +115,8 @@ def scrollable(content: str, label: str) -> str:
 
 # -- SVG ---------------------------------------------------------------------------------------------
 
-WIDTH = 400  # of every picture, in units: a phone shows all of it at nearly its size
-CHAR = 7.3  # width of a monospaced character
+WIDTH = 360  # of every picture, in units: a phone shows all of it at nearly its size
+CHAR = 7.3  # width of a monospaced character, at most
 
 
 def svg(title: str, description: str, height: float, parts: Iterable[str]) -> str:
@@ -141,9 +144,11 @@ def rect(x: float, y: float, width: float, height: float, kind: str, radius: flo
     )
 
 
-def label(x: float, y: float, text: str, kind: str = "t") -> str:
-    """A line of text; y is its base line."""
-    return f'<text x="{num(x)}" y="{num(y)}" class="{classes(kind)}">{escape(text)}</text>'
+def label(x: float, y: float, text: str, kind: str = "t", bold: str = "") -> str:
+    """A line of text; y is its base line. `bold`: its beginning, if that is to stand out."""
+    head = f'<tspan class="mmsim-b">{escape(bold)}</tspan>' if bold and text.startswith(bold) else ""
+    rest = escape(text.removeprefix(bold) if head else text)
+    return f'<text x="{num(x)}" y="{num(y)}" class="{classes(kind)}">{head}{rest}</text>' if text else ""
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> str:
@@ -177,6 +182,16 @@ def wrap(text: str, width: float, char: float = CHAR) -> list[str]:
         while len(lines[-1]) > room:
             lines[-1:] = [lines[-1][:room], lines[-1][room:]]
     return lines
+
+
+def size(value: int) -> str:
+    """Bytes for a reader, in MiB or GiB."""
+    return f"{value >> 30} GiB" if value and value % (1 << 30) == 0 else f"{round(value / (1 << 20), 1):g} MiB"
+
+
+def plural(number: int, what: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def legend(y: float, entries: Sequence[tuple[str, str]]) -> tuple[list[str], float]:

@@ -1,33 +1,35 @@
-"""Races as pictures: one lane a task, time downwards; and the table of all outcomes."""
+"""A race told step by step: what each step did, and which steps can be told as one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, rect, svg, wrap
-from mmsim.explore import Exploration, Move, Outcome
+from mmsim.draw.figure import plural
+from mmsim.interleavings import Move, Outcome
 from mmsim.log import Event
 
-FOLDABLE = {"isolate", "drain"}  # a long run of steps in which nothing else happens is one row
+FOLDABLE = {"isolate", "undo", "drain"}  # a long run of steps in which nothing else happens is one row
 FOLD_FROM = 8  # steps
-# kind of event -> (letter of its mark, class of its mark, what the legend says), the most telling first
-MARKS = {
-    "panic": ("!", "bad", "panic"),
-    "warn": ("W", "bad", "WARN"),
-    "dump": ("P", "bad", "page dumped"),
-    "end": ("E", "kernel", "ends with an error"),
-    "done": ("✓", "good", "ends well"),
-    "undo": ("U", "other", "isolation undone"),
-    "isolate": ("I", "movable", "pageblock isolated"),
-    "drain": ("D", "other", "per-CPU lists drained"),
-    "migrate": ("M", "other", "pages migrated"),
-    "request": ("R", "kernel", "request to the device"),
-    "notify": ("N", "other", "notifiers told"),
-    "state": ("S", "other", "block state changed"),
-    "zone": ("Z", "other", "zone changed"),
-    "printk": ("L", "other", "log line"),
-    "": ("·", "box", "a step that leaves no trace"),
+MOST = 4  # phrases for one step
+
+# Kinds of marks, the most telling first: what the legend says.
+KINDS = {
+    "panic": "panic",
+    "warn": "WARN",
+    "dump": "page dumped",
+    "end": "returns an error",
+    "done": "returns 0",
+    "undo": "isolation undone",
+    "isolate": "pageblock isolated",
+    "drain": "per-CPU lists drained",
+    "migrate": "pages migrated",
+    "request": "request to the device",
+    "notify": "notifiers told",
+    "state": "block state changed",
+    "zone": "zone changed",
+    "printk": "log line",
+    "": "nothing to be seen",
 }
 
 
@@ -39,14 +41,19 @@ class Step:
     move: Move
     kinds: tuple[str, ...]
     phrases: tuple[str, ...]
-    places: tuple[str, ...] = ()  # pageblocks that were isolated, or given back
+    places: tuple[str, ...]  # pageblocks that were isolated, or given back
 
 
 @dataclass(frozen=True)
 class Row:
-    """Some steps of one task, one below the other in the picture's row."""
+    """One step, or a long run of steps of one task."""
 
     steps: tuple[Step, ...]
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.steps[0].move.name
 
     @property
     def first(self) -> int:
@@ -59,9 +66,9 @@ class Row:
         return self.steps[-1].number
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Marks of all steps."""
-        return tuple(kind for kind in MARKS if any(kind in step.kinds for step in self.steps))
+    def kind(self) -> str:
+        """The kind of the row's mark."""
+        return next((kind for kind in KINDS if any(kind in step.kinds for step in self.steps)), "")
 
     @property
     def numbers(self) -> str:
@@ -69,9 +76,11 @@ class Row:
         return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
 
     def __str__(self) -> str:
-        if len(self.steps) == 1:
-            return "; ".join(self.steps[0].phrases)
-        return "; ".join(folded(self.steps))
+        return "; ".join(self.steps[0].phrases if len(self.steps) == 1 else folded(self.steps))
+
+    def when(self, step: int) -> str:
+        """Is the row done, does it happen now, or is it to come, when so many steps are done?"""
+        return "now" if self.first <= step <= self.last else "done" if self.last < step else "to come"
 
 
 def folded(steps: Sequence[Step]) -> Iterator[str]:
@@ -80,13 +89,13 @@ def folded(steps: Sequence[Step]) -> Iterator[str]:
         places = [place for step in steps if kind in step.kinds for place in step.places]
         if places:
             span = places[0] if len(places) == 1 else f"{places[0]} … {places[-1]}"
-            yield f"{verb} {len(places)} pageblock{'s' * (len(places) != 1)} ({span})"
+            yield f"{verb} {plural(len(places), 'pageblock')} ({span})"
     if drains := sum("drain" in step.kinds for step in steps):
-        yield f"drains the per-CPU lists {drains} time{'s' * (drains != 1)}"
-    rest = len(steps) - sum(bool(set(step.kinds) & {"isolate", "undo", "drain"}) for step in steps)
-    if rest > 1 or rest == len(steps):
-        yield f"{rest} steps that leave no trace"
-    yield from (phrase for step in steps for phrase in step.phrases if phrase.startswith("returns"))
+        yield f"drains the per-CPU lists {plural(drains, 'time')}"
+    silent = sum(not step.kinds for step in steps)
+    if silent > 1:
+        yield f"{silent} steps without a trace"
+    yield from steps[-1].phrases[-1:] if steps[-1].phrases[-1].startswith("returns") else ()
 
 
 # -- what happened -----------------------------------------------------------------------------------
@@ -95,23 +104,30 @@ def folded(steps: Sequence[Step]) -> Iterator[str]:
 def steps_of(outcome: Outcome) -> list[Step]:
     """Every step of the schedule, with what it did."""
     last = {move.task: index for index, move in enumerate(outcome.schedule)}
-    started: set[int] = set()
+    seen: set[int] = set()
     found = []
     for index, move in enumerate(outcome.schedule):
-        events = outcome.events[move.first : move.last]
-        kinds, phrases = [kind_of(e) for e in events if said(e)], [said(e) for e in events if said(e)]
-        if last[move.task] == index and move.task < len(outcome.errnos):
-            ending = outcome.errnos[move.task]
-            if ending is not None:
-                kinds.append("done" if ending == "0" else "end")
-                phrases.append("returns 0" if ending == "0" else f"returns -{ending}")
-        if not phrases:
-            phrases.append("goes on to the next preemption point" if move.task in started else "starts")
-        started.add(move.task)
-        places = tuple(e.text.split(":")[0].removeprefix("pageblock ") for e in events if e.kind == "isolate")
-        ordered = tuple(kind for kind in MARKS if kind in kinds)
-        found.append(Step(index + 1, move, ordered, tuple(phrases), places))
+        ends = last[move.task] == index and move.task < len(outcome.errnos)
+        found.append(step_of(outcome, index, ends, move.task not in seen))
+        seen.add(move.task)
     return found
+
+
+def step_of(outcome: Outcome, index: int, ends: bool, starts: bool) -> Step:
+    """What one move did."""
+    move = outcome.schedule[index]
+    events = [e for e in outcome.events[move.first : move.last] if said(e)]
+    kinds, phrases = {kind_of(e) for e in events}, [said(e) for e in events]
+    if len(phrases) > MOST:
+        phrases[MOST - 1 :] = [f"… and {len(phrases) - MOST + 1} things more"]
+    errno = outcome.errnos[move.task] if ends else None
+    if errno is not None:
+        kinds.add("done" if errno == "0" else "end")
+        phrases.append(f"returns {shown(errno)}")
+    if not phrases:
+        phrases.append("starts" if starts else "goes on to the next preemption point")
+    places = tuple(pageblock(e) for e in events if e.kind == "isolate")
+    return Step(index + 1, move, tuple(kind for kind in KINDS if kind in kinds), tuple(phrases), places)
 
 
 def kind_of(event: Event) -> str:
@@ -119,54 +135,58 @@ def kind_of(event: Event) -> str:
     return "undo" if event.kind == "isolate" and event.text.endswith("no longer Isolate") else event.kind
 
 
+def pageblock(event: Event) -> str:
+    """The pageblock that was isolated, or given back."""
+    return event.text.split(":")[0].removeprefix("pageblock ")
+
+
 def said(event: Event) -> str:
-    """What a reader is told of an event; the frame of a warning says nothing new."""
-    text = event.text
+    """What a reader is told of an event; nothing if other events say it."""
     if event.kind == "isolate":
-        verb = "gives back" if kind_of(event) == "undo" else "isolates"
-        return f"{verb} {text.split(':')[0]}"
+        return f"{'gives back' if kind_of(event) == 'undo' else 'isolates'} pageblock {pageblock(event)}"
     if event.kind == "drain":
         return "drains the per-CPU lists"
     if event.kind == "printk":
-        quiet = event.data == "debug" or text.startswith(("---", "WARNING: CPU", "Kernel panic"))
-        return "" if quiet else f"logs “{text}”"
+        frame = event.text.startswith(("---", "WARNING: CPU"))
+        return "" if frame or event.data in ("debug", "alert", "emerg") else f"logs “{event.text}”"
     if event.kind == "dump":
-        return f"dump_page({'NULL' if event.data is None else hex(number(event.data))}): {text}"
+        return f"dump_page({page(event.data)}): {event.text}"
     before = {"warn": "WARNING at ", "panic": "panic: ", "request": "asks the host: "}
-    return before.get(event.kind, "") + text
+    return before.get(event.kind, "") + event.text
 
 
-def number(data: object) -> int:
-    """The pfn that an event is about."""
-    assert isinstance(data, int)
-    return data
+def page(data: object) -> str:
+    """The page that an event is about."""
+    return hex(data) if isinstance(data, int) else "NULL"
+
+
+def shown(errno: str | None) -> str:
+    """An errno as a kernel function returns it."""
+    return "never returns" if errno is None else errno if errno == "0" else f"-{errno}"
+
+
+# -- rows --------------------------------------------------------------------------------------------
 
 
 def rows_of(outcome: Outcome) -> list[Row]:
-    """The schedule as rows: each step one, but long runs of one task in which nothing special happens are folded."""
+    """The schedule as rows: a step each, but a long run of one task in which nothing special happens is one."""
     rows: list[Row] = []
     run: list[Step] = []
     for step in steps_of(outcome):
-        if run and run[-1].move.task != step.move.task:
+        plain = not set(step.kinds) - FOLDABLE
+        if run and (run[-1].move.task != step.move.task or not plain):
             rows += fold(run)
             run = []
-        run.append(step)
+        if plain:
+            run.append(step)
+        else:
+            rows.append(Row((step,)))
     return rows + fold(run)
 
 
 def fold(steps: Sequence[Step]) -> list[Row]:
-    """Rows for consecutive steps of one task."""
-    rows: list[Row] = []
-    plain: list[Step] = []
-    for step in [*steps, None]:
-        if step is not None and not set(step.kinds) - {"isolate", "undo", "drain"}:
-            plain.append(step)
-            continue
-        rows += [Row(tuple(plain))] if len(plain) >= FOLD_FROM else [Row((one,)) for one in plain]
-        plain = []
-        if step is not None:
-            rows.append(Row((step,)))
-    return rows
+    """Steps of one task in which nothing special happens."""
+    return [Row(tuple(steps))] if len(steps) >= FOLD_FROM else [Row((step,)) for step in steps]
 
 
 def lane_steps(outcome: Outcome) -> list[int]:
@@ -174,57 +194,7 @@ def lane_steps(outcome: Outcome) -> list[int]:
     return [0, *(row.last for row in rows_of(outcome))]
 
 
-# -- lanes -------------------------------------------------------------------------------------------
-
-LANE = 48
-TOP = 44
-LINE = 15
-
-
-def lanes(outcome: Outcome, step: int | None = None, title: str = "") -> Picture:
-    """A race: one lane a task, time downwards, one row a step; long runs of equal steps are folded.
-
-    step: so many steps are done (0: none yet); the last of them is framed and what is still to come is dimmed.
-    Raises ValueError for a step that the schedule does not have.
-    """
-    if step is not None and not 0 <= step <= len(outcome.schedule):
-        raise ValueError(f"step {step} is not between 0 and {len(outcome.schedule)}")
-    rows, names = rows_of(outcome), lane_names(outcome)
-    title = title or f"{' and '.join(names[: len(outcome.errnos)])}: {ending(outcome)}"
-    table = Table(
-        ("step", "task", "what happens", *(("",) if step is not None else ())),
-        tuple(
-            (row.numbers, row.steps[0].move.name, str(row), *((when(row, step),) if step is not None else ()))
-            for row in rows
-        ),
-    )
-    description = describe(outcome, rows, step)
-    lane_of = {task: index for index, task in enumerate(tasks_of(outcome))}
-    parts, height = draw_rows(rows, lane_of, step)
-    heads = draw_heads(outcome, lane_of, height)
-    marks = [kind for kind in MARKS if any((row.kinds or ("",))[0] == kind for row in rows)]
-    swatches = [(mark(7, 7, kind, 8), MARKS[kind][2]) for kind in marks]
-    key, height = legend(height + 12, swatches)
-    return Picture(title, description, svg(title, description, height, [*heads, *parts, *key]), table)
-
-
-def tasks_of(outcome: Outcome) -> list[int]:
-    """Task numbers with a lane: all racers, and the kworker if it did anything."""
-    return sorted({*range(len(outcome.errnos)), *(move.task for move in outcome.schedule)})
-
-
-def lane_names(outcome: Outcome) -> list[str]:
-    """The tasks' names, in the order of the lanes."""
-    names = {move.task: move.name for move in outcome.schedule}
-    return [names.get(task, f"task {task}") for task in tasks_of(outcome)]
-
-
-def ending(outcome: Outcome) -> str:
-    """How a race has ended, in a phrase: who got which errno, and what went wrong."""
-    parts = [f"{name} {shown(e)}" for name, e in zip(lane_names(outcome), outcome.errnos, strict=False)]
-    events = events_of(outcome)
-    parts += ["WARN"] if any(event.kind == "warn" for event in events) else []
-    return ", ".join([*parts, *(["kernel panic"] if outcome.panic is not None else [])])
+# -- the whole ---------------------------------------------------------------------------------------
 
 
 def events_of(outcome: Outcome) -> tuple[Event, ...]:
@@ -232,97 +202,16 @@ def events_of(outcome: Outcome) -> tuple[Event, ...]:
     return outcome.events[outcome.schedule[0].first :] if outcome.schedule else ()
 
 
-def shown(errno: str | None) -> str:
-    """An errno as a kernel function returns it."""
-    return "does not end" if errno is None else errno if errno == "0" else f"-{errno}"
+def tasks_of(outcome: Outcome) -> dict[int, str]:
+    """Numbers and names of the tasks with a lane: all racers, and the kworker if it did anything."""
+    names = {move.task: move.name for move in outcome.schedule}
+    return {task: names.get(task, f"task {task}") for task in sorted({*range(len(outcome.errnos)), *names})}
 
 
-def describe(outcome: Outcome, rows: Sequence[Row], step: int | None) -> str:
-    """The sentence below the title."""
-    steps, switches = outcome.length
-    whole = f"{steps} steps, {switches} switch{'es' * (switches != 1)} from one task to another."
-    if step is None:
-        return whole
-    if step == 0:
-        return f"Before the first of {steps} steps."
-    now = next(s for row in rows for s in row.steps if s.number == step)
-    return f"Step {step} of {steps}: {now.move.name} {'; '.join(now.phrases)}."
-
-
-def when(row: Row, step: int) -> str:
-    """Whether a row is done, happens now, or is to come."""
-    return "now" if row.first <= step <= row.last else "done" if row.last < step else "to come"
-
-
-def draw_heads(outcome: Outcome, lane_of: dict[int, int], height: float) -> Iterator[str]:
-    """The lanes' heads and their dotted lines."""
-    for (task, lane), name in zip(lane_of.items(), lane_names(outcome), strict=True):
-        x = lane_x(lane)
-        for index, text in enumerate(wrap(name, LANE - 2)[:2]):
-            yield label(x, 12 + 13 * index, text, "t small b mid")
-        yield line(x, TOP - 6, x, height, "lane")
-
-
-def lane_x(lane: int) -> float:
-    """The middle of a lane."""
-    return 34 + LANE / 2 + lane * LANE
-
-
-def draw_rows(rows: Sequence[Row], lane_of: dict[int, int], step: int | None) -> tuple[list[str], float]:
-    """All rows, and the y below them."""
-    text_x = lane_x(len(lane_of)) - LANE / 2 + 6
-    parts, y, before = [], float(TOP), -1
-    for row in rows:
-        move = row.steps[0].move
-        x, phase = lane_x(lane_of[move.task]), "done" if step is None else when(row, step)
-        lines = wrap(f"{move.name}: {row}", WIDTH - text_x - 4)
-        height = max(24, LINE * len(lines) + 8)
-        if phase == "now":
-            parts.append(rect(1, y, WIDTH - 2, height, "now", 4))
-        if before >= 0 and before != move.task:
-            parts.append(line(lane_x(lane_of[before]), y, x, y, "switch"))
-        colour = "t muted" if phase == "to come" else "t"
-        parts.append(label(30, y + 16, row.numbers if len(row.numbers) < 5 else f"{row.first}–", f"{colour} end small"))
-        kinds = row.kinds or ("",)
-        parts.append(line(x, y, x, y + height, "active"))
-        parts.append(mark(x, y + 12, kinds[0], 9, phase == "to come"))
-        parts += [label(text_x, y + 16 + LINE * i, text, colour + " b" * (i == 0)) for i, text in enumerate(lines)]
-        y, before = y + height, move.task
-    return parts, y
-
-
-def mark(x: float, y: float, kind: str, radius: float, later: bool = False) -> str:
-    """A disc with a letter; what is to come is hollow."""
-    letter, colour, _ = MARKS[kind]
-    hollow = later or colour == "box"
-    disc = f'<circle cx="{num(x)}" cy="{num(y)}" r="{num(radius)}" class="mmsim-{"box" if hollow else colour}"/>'
-    return disc + label(x, y + 4, letter, "t small b mid" + ("" if hollow else " on"))
-
-
-# -- outcomes ----------------------------------------------------------------------------------------
-
-
-def outcomes(exploration: Exploration, title: str = "Every outcome of the race") -> Document:
-    """The distinct outcomes, and how many schedules and states were tried to find them."""
-    tasks = max((len(outcome.errnos) for outcome in exploration.outcomes), default=0)
-    names: dict[int, str] = {move.task: move.name for o in exploration.outcomes for move in o.schedule}
-    header = ("", *(names.get(t, f"task {t}") for t in range(tasks)), "WARN", "dump_page", "end", "shortest schedule")
-    table = Table(header, tuple(outcome_row(i, o) for i, o in enumerate(exploration.outcomes, 1)))
-    found = len(exploration.outcomes)
-    description = (
-        f"{found} distinct outcome{'s' * (found != 1)}; {exploration.schedules} schedules with {exploration.states} "
-        "states, which stand for every interleaving."
-    )
-    return Document(title, description, table.html(title), str(table))
-
-
-def outcome_row(number: int, outcome: Outcome) -> tuple[str, ...]:
-    """One outcome."""
-    events = events_of(outcome)
-    warns = sum(event.kind == "warn" for event in events)
-    dumps = ["NULL" if e.data is None else hex(number(e.data)) for e in events if e.kind == "dump"]
-    errnos = [shown(errno) for errno in outcome.errnos]
-    return (
-        str(number), *errnos, str(warns) if warns else "no", ", ".join(dict.fromkeys(dumps)) or "no",
-        "panic" if outcome.panic is not None else "ok", f"{outcome.length[0]} steps",
-    )
+def ending(outcome: Outcome) -> str:
+    """How a race has ended, in a phrase: who got which errno, and what went wrong."""
+    names = tasks_of(outcome)
+    parts = [f"{names[task]} {shown(errno)}" for task, errno in enumerate(outcome.errnos)]
+    if any(event.kind == "warn" for event in events_of(outcome)):
+        parts.append("WARN")
+    return ", ".join([*parts, *(["kernel panic"] if outcome.panic is not None else [])])

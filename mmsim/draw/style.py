@@ -37,17 +37,19 @@ def rules() -> str:
     """All rules, with var(--mmsim-NAME) written as @NAME."""
     return """
 .mmsim-fig{margin:1em 0;padding:.75em;border:1px solid @line;border-radius:6px;background:@bg;color:@fg;
-container-type:inline-size;font:15px/1.45 system-ui,sans-serif;text-align:left;overflow-wrap:break-word}
+font:15px/1.45 system-ui,sans-serif;text-align:left;overflow-wrap:break-word}
+.widget-html-content:has(>.mmsim-fig){min-width:0}.mmsim-short{white-space:nowrap}
 .mmsim-fig figcaption{margin:0 0 .6em;color:@fg;font:inherit;text-align:left}
 .mmsim-fig svg{display:block;width:100%;max-width:520px;height:auto;overflow:visible}
 .mmsim-fig details{margin-top:.6em}
 .mmsim-fig summary{cursor:pointer;color:@fg}
 .mmsim-fig :focus-visible{outline:3px solid @focus;outline-offset:2px}
+.mmsim-fig figcaption b{font-weight:700}
 .mmsim-scroll{overflow-x:auto;max-width:100%}
 .mmsim-fig .mmsim-scroll table{border-collapse:collapse;margin:.5em 0;font-size:14px;color:@fg;width:auto}
-.mmsim-fig .mmsim-scroll :is(th,td){border:1px solid @line;padding:.2em .5em;text-align:left;font-weight:400;
+.mmsim-fig .mmsim-scroll table :is(th,td){border:1px solid @line;padding:.2em .5em;text-align:left;font-weight:400;
 color:@fg;background:@bg;vertical-align:top}
-.mmsim-fig .mmsim-scroll thead th{font-weight:700;background:@soft}
+.mmsim-fig .mmsim-scroll table thead th{font-weight:700;background:@soft}
 .mmsim-t{fill:@fg;font:12px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .mmsim-b{font-weight:700}.mmsim-mid{text-anchor:middle}.mmsim-end{text-anchor:end}.mmsim-small{font-size:11.5px}
 .mmsim-big{font-size:15px}.mmsim-muted{fill:@muted}.mmsim-on{fill:@on}.mmsim-badtext{fill:@bad}
@@ -66,16 +68,21 @@ color:@fg;background:@bg;vertical-align:top}
 overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace}
 .mmsim-log b{color:@bad}
 .mmsim-code{border:1px solid @line;border-radius:4px;background:@bg}
-.mmsim-fig .mmsim-code table{border-collapse:collapse;width:100%;margin:0;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace}
-.mmsim-fig .mmsim-code :is(th,td){border:0;padding:0 .4em;vertical-align:top;text-align:left;color:@fg;background:@bg}
-.mmsim-fig .mmsim-code thead th{font-weight:700;background:@soft;padding:.3em .4em}
-.mmsim-fig .mmsim-code tbody th{font-weight:400;color:@muted;text-align:right;width:1%;white-space:nowrap}
-.mmsim-fig .mmsim-code td.mmsim-mark{width:1%;padding:0 .1em;font-weight:700}
-.mmsim-code td code{white-space:pre-wrap;overflow-wrap:anywhere;background:none;border:0;padding:0;color:inherit;
-font:inherit}
-.mmsim-fig .mmsim-code td.mmsim-del{background:@bad-soft}.mmsim-fig .mmsim-code td.mmsim-ins{background:@good-soft}
+.mmsim-fig .mmsim-code .mmsim-scroll table{width:100%;margin:0;
+font:13px/1.5 ui-monospace,Menlo,Consolas,monospace}
+.mmsim-fig .mmsim-code table :is(th,td){border:0;padding:0 .4em}
+.mmsim-fig .mmsim-code thead th{padding:.3em .4em}
+.mmsim-fig .mmsim-code table tbody th{color:@muted;text-align:right;width:1%;white-space:nowrap}
+.mmsim-fig .mmsim-code table td.mmsim-mark{width:1%;padding:0 .1em;font-weight:700}
+.mmsim-code td code{display:block;padding-left:var(--mmsim-hang);text-indent:calc(-1*var(--mmsim-hang));
+white-space:pre-wrap;overflow-wrap:anywhere;
+background:none;border:0;color:inherit;font:inherit}
+.mmsim-fig .mmsim-code table td.mmsim-del{background:@bad-soft}
+.mmsim-fig .mmsim-code table td.mmsim-ins{background:@good-soft}
 .mmsim-side td.mmsim-src{width:49%}
-.mmsim-side{display:none}@container (min-width:42em){.mmsim-side{display:block}.mmsim-uni{display:none}}
+.mmsim-fig .mmsim-side table :is(td,th):nth-child(4){border-left:1px solid @line}
+.mmsim-both{container-type:inline-size}.mmsim-side{display:none}
+@container (min-width:42em){.mmsim-side{display:block}.mmsim-uni{display:none}}
 """
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher, unified_diff
 from html import escape
 
-from mmsim.draw.figure import Document
-from mmsim.explore import Outcome
+from mmsim.draw.figure import Document, plural, scrollable
+from mmsim.draw.race import events_of as race_events
+from mmsim.interleavings import Outcome
 from mmsim.log import Event
 from mmsim.machine import Machine, Result
 
@@ -24,18 +25,13 @@ def diff(before: str, after: str, titles: Sequence[str] = ("before", "after"), t
     old, new = before.splitlines(), after.splitlines()
     changes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     removed = sum(i2 - i1 for tag, i1, i2, _, _ in changes if tag != "equal")
-    added = sum(j2 - j1 for tag, _, _, j1, j2 in changes if tag != "equal")
+    gained = sum(j2 - j1 for tag, _, _, j1, j2 in changes if tag != "equal")
     pairs = list(aligned(marked_up(before), marked_up(after), changes))
     title = title or f"{titles[0]} → {titles[1]}"
-    content = side_by_side(pairs, titles) + unified(pairs, titles)
+    content = f'<div class="mmsim-both">{side_by_side(pairs, titles)}{unified(pairs, titles)}</div>'
     plain = "\n".join(unified_diff(old, new, titles[0], titles[1], lineterm="")) or "no difference"
-    description = f"{count(removed, 'line')} removed, {count(added, 'line')} added."
+    description = f"{plural(removed, 'line')} removed, {plural(gained, 'line')} added."
     return Document(title, description, content, plain)
-
-
-def count(number: int, what: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def aligned(
@@ -74,38 +70,38 @@ def cells(side: Side, kind: str) -> str:
     if side is None:
         return "<th></th><td></td><td></td>"
     number, text = side
+    hang = min(len(text) - len(text.lstrip()) + 2, 14)  # a line that wraps goes on a little further in
     name = {"del": "removed ", "ins": "added "}.get(kind, "")
     spoken = f' aria-label="{name.strip()}"' if name else ""
     return (
         f'<th scope="row">{number}</th><td class="mmsim-mark mmsim-{kind}"{spoken}>{MARKS[kind]}</td>'
-        f'<td class="mmsim-src mmsim-{kind}"><code>{text}</code></td>'
+        f'<td class="mmsim-src mmsim-{kind}"><code style="--mmsim-hang:{hang}ch">{text}</code></td>'
     )
 
 
 def table(kind: str, label: str, head: str, rows: str) -> str:
     """A table of code in a region of its own."""
-    return (
-        f'<div class="mmsim-code mmsim-{kind} mmsim-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
-        f"<table>{head}<tbody>{rows}</tbody></table></div>"
-    )
+    content = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="mmsim-code mmsim-{kind}">{scrollable(content, label)}</div>'
 
 
 def side_by_side(pairs: list[Pair], titles: Sequence[str]) -> str:
     """For wide pages."""
-    head = "".join(f'<th scope="colgroup" colspan="3">{escape(title)}</th>' for title in titles)
-    rows = "".join(
-        f"<tr>{cells(left, 'equal' if tag == 'equal' else 'del')}{cells(right, 'equal' if tag == 'equal' else 'ins')}</tr>"
-        for tag, left, right in pairs
-    )
-    return table("side", f"{titles[0]} and {titles[1]}, side by side", f"<thead><tr>{head}</tr></thead>", rows)
+    rows = []
+    for tag, left, right in pairs:
+        old, new = ("equal", "equal") if tag == "equal" else ("del", "ins")
+        rows.append(f"<tr>{cells(left, old)}{cells(right, new)}</tr>")
+    head = "".join(column_head(title) for title in titles)
+    return table("side", f"{titles[0]} and {titles[1]}, side by side", head, "".join(rows))
 
 
 def unified(pairs: list[Pair], titles: Sequence[str]) -> str:
     """For narrow pages: removed lines above the added ones."""
-    rows, added = [], []
-    for tag, left, right in [*pairs, ("equal", None, None)]:
+    rows: list[str] = []
+    added: list[str] = []
+    for tag, left, right in pairs:
         if tag == "equal":
-            rows += [*added, f"<tr>{cells(right, 'equal')}</tr>" if right else ""]
+            rows += [*added, f"<tr>{cells(right, 'equal')}</tr>"]
             added = []
             continue
         if left:
@@ -113,8 +109,12 @@ def unified(pairs: list[Pair], titles: Sequence[str]) -> str:
         if right:
             added.append(f"<tr>{cells(right, 'ins')}</tr>")
     title = f"− {titles[0]}, + {titles[1]}"
-    head = f'<thead><tr><th scope="colgroup" colspan="3">{escape(title)}</th></tr></thead>'
-    return table("uni", title, head, "".join(rows))
+    return table("uni", title, column_head(title), "".join(rows + added))
+
+
+def column_head(title: str) -> str:
+    """The head over line number, mark and text."""
+    return f'<th scope="colgroup" colspan="3">{escape(title)}</th>'
 
 
 # -- the log -----------------------------------------------------------------------------------------
@@ -122,9 +122,12 @@ def unified(pairs: list[Pair], titles: Sequence[str]) -> str:
 LOUD = ("emerg", "alert", "err", "warning")
 
 
-def log(source: Machine | Result | Outcome, title: str = "Kernel log") -> Document:
-    """The kernel log of a machine, of one call, or of a race (only what the race itself has logged)."""
-    events = [e for e in events_of(source) if e.kind == "printk" and e.data != "debug"]
+def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: int = 0) -> Document:
+    """The kernel log of a machine, of one call, or of a race (only what the race itself has logged).
+
+    since: leave out so many of the first events, e.g. `len(machine.trace)` of a moment before.
+    """
+    events = [e for e in events_of(source)[since:] if e.kind == "printk" and e.data != "debug"]
     lines = [str(event) for event in events]
     content = "\n".join(
         f"<b>{escape(text)}</b>" if event.data in LOUD else escape(text)
@@ -135,13 +138,11 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log") -> Docume
         f'<pre class="mmsim-log" tabindex="0" role="region" aria-label="{escape(title)}">'
         f"{content or escape(plain)}</pre>"
     )
-    return Document(title, f"{count(len(lines), 'line')}.", pre, plain)
+    return Document(title, f"{plural(len(lines), 'line')}.", pre, plain)
 
 
 def events_of(source: Machine | Result | Outcome) -> Sequence[Event]:
     """The events to look through."""
     if isinstance(source, Machine):
         return source.trace.events
-    if isinstance(source, Outcome):
-        return source.events[source.schedule[0].first :] if source.schedule else ()
-    return source.events
+    return race_events(source) if isinstance(source, Outcome) else source.events

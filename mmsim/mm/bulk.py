@@ -27,8 +27,10 @@ def available(zone: Zone, mask: Gfp, order: int) -> int:
     usable = [t for t in range(MIGRATE_ISOLATE) if t != MIGRATE_CMA or mask.migratetype == MIGRATE_MOVABLE]
     if mask.migratetype != MIGRATE_MOVABLE:
         spare -= zone.nr_free_cma
-    chunks = sum(len(zone.free_area[t][o]) << (o - order) for t in usable for o in range(order, MAX_ORDER))
-    return max(min(chunks - len(zone.poisoned), spare >> order), 0)
+    lists = [(o, zone.free_area[t][o]) for t in usable for o in range(order, MAX_ORDER)]
+    chunks = sum(len(area) << (o - order) for o, area in lists)
+    poisoned = {pfn >> order for pfn in zone.poisoned if any(pfn & -(1 << o) in area for o, area in lists)}
+    return max(min(chunks - len(poisoned), spare >> order), 0)
 
 
 def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Iterator[tuple[int, int]]:
@@ -38,6 +40,8 @@ def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Ite
     while left:
         fits = next((o for o in range(order, MAX_ORDER) if lists[o] and 1 << o <= left), order)
         pfn = rmqueue(k, zone, fits, mask.migratetype)
+        if pfn is None and fits > order:
+            continue  # all chunks of that size had a poisoned page; they are smaller ones now
         if pfn is None:
             return
         left -= 1 << fits

@@ -56,7 +56,7 @@ class Kernel:
         self.trace.writes = self.touches
 
     def touches(self, key: object) -> None:
-        """The running step depends on this piece of shared state (see `cpu.explore`)."""
+        """The running step depends on this piece of shared state (see `interleavings.explore`)."""
         self.current.writes(key)
 
     def patched(self, patch: int) -> bool:
@@ -100,11 +100,21 @@ class Kernel:
         self.trace.printk(f"page dumped because: {reason}", "warning")
 
     def touch_pages(self, start_pfn: int, end_pfn: int) -> None:
-        """The running step changes these pages, or depends on them (see `cpu.explore`)."""
+        """The running step changes these pages, or depends on them (see `interleavings.explore`)."""
         if self.current.footprint is None:
             return
-        blocks = range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1)
-        self.current.writes(*(("pages", block) for block in blocks))
+        for block in range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1):
+            self.current.writes(("pages", block), ("target", block))
+
+    def target_pages(self, start_pfn: int, end_pfn: int) -> None:
+        """The running step migrates something to these pages, which were free.
+
+        Whether another migration takes them or others makes no difference, as long as there is enough memory.
+        """
+        if self.current.footprint is None:
+            return
+        for block in range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1):
+            self.current.reads(("target", block))
 
     def lru_add_drain_all(self) -> None:
         """Put the pages that wait in per-cpu pagevecs onto the LRU."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from errno import ENOMEM
 
-from mmsim.mm.bulk import alloc_bulk, free_range, joined
+from mmsim.mm.bulk import alloc_bulk, available, free_range, joined
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     BALLOON,
@@ -94,13 +94,22 @@ def migrate_pages(k: Kernel, pages: Pages, mask: Gfp | None = None) -> tuple[int
         code = k.memmap.state(pfn) & ~REFS
         move = {ISOLATED_THP: migrate_thp, HUGETLB: migrate_hugetlb}.get(code, migrate_base_pages)
         target = mask or migration_target(k, pfn)
-        k.touch_pages(pfn, pfn + nr_pages)
-        k.current.writes(*(("zone", zone.index) for zone in k.zonelists[target.highest_zone]))
+        depends_on_memory(k, pfn, nr_pages, target, single=move is migrate_base_pages)
         stay, short = move(k, pfn, nr_pages, target)
         left += stay
         if short:
             return -ENOMEM, left + pages[index + 1 :]
     return sum(nr if k.memmap.state(pfn) & ~REFS not in (ISOLATED_THP, HUGETLB) else 1 for pfn, nr in left), left
+
+
+def depends_on_memory(k: Kernel, pfn: int, nr_pages: int, mask: Gfp, single: bool) -> None:
+    """For `interleavings.explore`: migration depends on the free memory of its zonelist, unless there is plenty for two."""
+    k.touch_pages(pfn, pfn + nr_pages)
+    zonelist = k.zonelists[mask.highest_zone]
+    if single and zonelist and available(zonelist[0], mask, 0) >= 2 * nr_pages:
+        k.current.reads(("zone", zonelist[0].index))
+    else:
+        k.current.writes(*(("zone", zone.index) for zone in zonelist))
 
 
 def same_code(k: Kernel, pfn: int, nr_pages: int) -> Iterator[tuple[int, int, int]]:
@@ -138,7 +147,7 @@ def migrate_base_pages(k: Kernel, pfn: int, nr_pages: int, mask: Gfp) -> tuple[P
 def move_pages(k: Kernel, source: int, target: int, nr_pages: int, code: int) -> None:
     """Copy pages to their new place, with their owners, and free the old ones."""
     owned = k.memmap.owned(source, source + nr_pages)
-    k.touch_pages(target, target + nr_pages)
+    k.target_pages(target, target + nr_pages)
     k.memmap.fill(target, target + nr_pages, code)
     free_range(k, source, source + nr_pages)
     for start, end, owner in owned:

@@ -1,25 +1,16 @@
-"""Racing kernel paths: every interleaving, each tried by running the race again from the start.
-
-`Race` drives several paths by a schedule, `schedules` finds all schedules, `explore` sorts their outcomes.
-"""
+"""Racing kernel paths: `Race` drives several paths by a schedule, `explore` sorts the outcomes of all schedules."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
 from mmsim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
 from mmsim.log import Event, KernelPanic
-
-
-def dependent(one: Footprint, other: Footprint) -> bool:
-    """Do two steps touch the same state, at least one of them exclusively?"""
-    if len(one) > len(other):
-        one, other = other, one
-    return any(key in other and (exclusive or other[key]) for key, exclusive in one.items())
+from mmsim.schedules import dependent, schedules
 
 
 class Race:
@@ -32,6 +23,10 @@ class Race:
         self.everybody = [*self.tasks, self.worker]
         self.first_event = len(system.trace)
         self.schedule: list[Move] = []
+
+    def stopped(self) -> bool:
+        """Has the kernel panicked?"""
+        return self.system.trace.panicked is not None
 
     def finish(self) -> None:
         """Called once when nobody can take a step any more."""
@@ -47,7 +42,7 @@ class Race:
 
         When nobody can, but some loop without end, the first of these gets a signal.
         """
-        if self.system.trace.panicked is not None:
+        if self.stopped():
             return []
         if self.worker.point is IDLE and self.system.work_pending():
             self.worker.point = PREEMPT
@@ -65,11 +60,12 @@ class Race:
         task = self.everybody[number]
         trace, mark = self.system.trace, len(self.system.trace)
         self.system.current, trace.cpu = task, task.cpu
-        footprint: Footprint = {}
+        footprint: Footprint = {"alive": False}
         task.footprint = footprint
         try:
             task.step()
         except KernelPanic as panic:
+            footprint["alive"] = True  # it stops all others, wherever they are
             task.done, task.result = True, panic
         self.schedule.append(Move(number, task.name, mark, len(trace)))
         if isinstance(task.point, Round) and not task.point.progress and not task.done:
@@ -134,72 +130,6 @@ class Exploration:
     def reaching(self, text: str) -> list[Outcome]:
         """The outcomes whose kernel log has this text in a line."""
         return [o for o in self.outcomes if any(text in line for line in o.log)]
-
-
-@dataclass(slots=True)
-class _Node:
-    """A state on the path being tried: which steps are possible, tried, and need no try here."""
-
-    runnable: list[int]
-    sleep: dict[int, Footprint]
-    tried: dict[int, Footprint] = field(default_factory=dict)
-    now: int = -1
-
-    def next(self, last: int) -> int | None:
-        """A task to try now; the one that ran last is preferred, which keeps schedules short."""
-        left = [t for t in self.runnable if t not in self.sleep and t not in self.tried]
-        return last if last in left else (left[0] if left else None)
-
-    def sleeping_after(self, footprint: Footprint) -> dict[int, Footprint]:
-        """Steps that need not be tried behind the one just made: doing them first led to the same state."""
-        known = {**self.sleep, **self.tried}
-        return {t: f for t, f in known.items() if t != self.now and not dependent(f, footprint)}
-
-
-def schedules(start: Callable[[], R], prune: bool = True) -> Iterator[tuple[R, int]]:
-    """Run the race in every interleaving: yields each finished race with the number of new states seen.
-
-    `start` makes the race anew on a fresh machine. Pruning is by sleep sets (Godefroid, *Partial-Order
-    Methods for the Verification of Concurrent Systems*, 1996): of all schedules that differ only in the
-    order of independent steps one is run to its end.
-    """
-    stack: list[_Node] = []
-    while True:
-        race, before = start(), len(stack)
-        if extend(race, stack, prune):
-            race.finish()
-            yield race, len(stack) - before
-        race.close()
-        while stack and stack[-1].next(-1) is None:
-            stack.pop()
-        if not stack:
-            return
-
-
-def extend(race: Race, stack: list[_Node], prune: bool) -> bool:
-    """Repeat the way that the stack describes, with another last step, and go on to the end.
-
-    False if every continuation has been seen in another order.
-    """
-    for node in stack[:-1]:
-        race.runnable()
-        race.step(node.now)
-    runnable = race.runnable()
-    if not stack and runnable:
-        stack.append(_Node(runnable, {}))
-    while runnable:
-        node = stack[-1]
-        choice = node.next(stack[-2].now if len(stack) > 1 else -1)
-        if choice is None:
-            stack.pop()
-            return False
-        node.now = choice
-        footprint = race.step(choice)
-        sleep = node.sleeping_after(footprint) if prune else {}
-        node.tried[choice] = footprint
-        if runnable := race.runnable():
-            stack.append(_Node(runnable, sleep))
-    return True
 
 
 def explore(start: Callable[[], R], observe: Callable[[R], Hashable], prune: bool = True) -> Exploration:

@@ -1,0 +1,38 @@
+"""What several test files share: small machines, and running one path of the kernel alone."""
+
+import pytest
+
+from mmsim import Machine
+from mmsim.cpu import Task, run
+
+
+@pytest.fixture
+def unit():
+    """Boot a unit machine: memory0 in ZONE_NORMAL (pfn 0 on), memory1 in ZONE_MOVABLE (pfn 32768 on), all free."""
+
+    def boot(patches=(1, 2, 3, 4, 5, 6), **keys):
+        zones = [("block:0", "block:1", "Normal"), ("block:1", "block:2", "Movable")]
+        return Machine(patches, **{"boot_memory": "256M", "zone_of": zones, **keys})
+
+    return boot
+
+
+@pytest.fixture
+def virtio():
+    """Boot a unit machine of one block with a virtio-mem device of six blocks, memory4 to memory9."""
+
+    def boot(patches=(1, 2, 3, 4, 5, 6), cmdline="", **device):
+        device = {"addr": "512M", "region": "768M", **device}
+        return Machine(patches, "128M", cmdline, device, [("block:0", "block:1", "Normal")])
+
+    return boot
+
+
+@pytest.fixture
+def drive():
+    """Run a path of the kernel alone, to its end; returns what it returns."""
+
+    def to_the_end(machine, path):
+        return run(machine.kernel, Task("test", path=path))
+
+    return to_the_end

@@ -1,0 +1,317 @@
+"""Pictures: what their text equivalents say, and that the SVG is sound, the same everywhere, and readable."""
+
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from mmsim import Machine, draw, explore, race
+from mmsim.draw.figure import wrap
+from mmsim.draw.style import CONTRASTS, DARK, LIGHT, STYLE
+
+ANCHORS = {"mmsim-mid": 0.5, "mmsim-end": 1}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def grown(patches=range(1, 7), online="online_movable"):
+    """One block and a half of virtio-mem memory."""
+    machine = Machine(patches, "4G", f"memhp_default_state={online}", {"requested": "192M"})
+    machine.allocate("program", "10M")
+    return machine
+
+
+def exploration(patches=(), pageblocks=3):
+    """Two isolations of overlapping ranges in ZONE_MOVABLE; the second range is one pageblock in the middle."""
+    machine = Machine(patches, "128M", zone_of=[["addr:0", "addr:128M", "Movable"]])
+    return explore(
+        machine,
+        race("isolate", "A", start=0, end=pageblocks * 512, flags=["REPORT_FAILURE"]),
+        race("isolate", "B", start=512, end=1024, flags=["REPORT_FAILURE"]),
+    )
+
+
+def figures():
+    """One figure of each kind, all but the last with an SVG."""
+    machine, races = grown(), exploration()
+    return [
+        draw.memory_blocks(machine), draw.memory_blocks(machine, 32, 33), draw.pageblocks(machine, 33),
+        draw.pageblocks(machine, 0), draw.zones(machine), draw.lanes(races.outcomes[0]),
+        draw.lanes(races.outcomes[0], 3), draw.lanes(exploration(pageblocks=60).outcomes[0]),
+        draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
+    ]  # fmt: skip
+
+
+FIGURES = figures()
+PICTURES = [figure for figure in FIGURES if isinstance(figure, draw.Picture)]
+
+
+def rows(figure):
+    """The rows of a picture's table without its header."""
+    return [list(row) for row in figure.table.rows]
+
+
+# -- memory ------------------------------------------------------------------------------------------
+
+
+def test_memory_blocks_says_state_zone_driver_and_subblocks():
+    picture = draw.memory_blocks(grown())
+    assert picture.description == "The host asks for 192 MiB; 192 MiB are plugged. Linux manages: Movable 192 MiB."
+    assert rows(picture)[2:] == [
+        ["memory32", "online Movable", "ONLINE", "128 MiB", "29 free, 3 in use"],
+        ["memory33", "online Movable", "ONLINE_PARTIAL", "64 MiB", "16 unplugged, 16 free"],
+        ["memory34", "absent", "UNUSED", "0 MiB", "–"],
+    ]
+
+
+def test_boot_memory_is_summarised_unless_asked_for():
+    machine = Machine(boot_memory="1G")
+    assert rows(draw.memory_blocks(machine)) == [
+        ["memory0", "online DMA, DMA32", "–", "128 MiB", "–"],
+        ["memory1–7", "online DMA32", "–", "896 MiB", "–"],
+    ]
+    names = [row[0] for row in rows(draw.memory_blocks(machine, 2, 9))]
+    assert names == [f"memory{number}" for number in range(2, 10)]
+
+
+def test_pages_in_the_way_are_told_apart():
+    machine = Machine(boot_memory="4G", virtio_mem={"requested": "256M"})
+    machine.write("memory32/state", "online_kernel")
+    machine.write("memory33/state", "online_movable")
+    machine.allocate("kernel", "4M", "GFP_KERNEL", within=("block:32", "block:33"))
+    machine.allocate("pinned", "4M", within=("block:33", "block:34"))
+    machine.pin("pinned")
+    found = {row[0]: row[4] for row in rows(draw.memory_blocks(machine))}
+    assert found["memory32"] == found["memory33"] == "31 free, 1 can't be moved"
+
+
+def test_offline_blocks_are_not_called_free():
+    machine = Machine(boot_memory="4G", virtio_mem={"requested": "64M"})
+    assert rows(draw.memory_blocks(machine))[2][1:] == [
+        "offline", "OFFLINE_PARTIAL", "64 MiB", "16 unplugged, 16 plugged, offline",
+    ]  # fmt: skip
+
+
+def test_many_blocks_that_are_alike_become_one():
+    machine = Machine(boot_memory="4G", cmdline="memhp_default_state=online_movable",
+                      virtio_mem={"requested": "8G", "region": "16G"})  # fmt: skip
+    assert [row[0] for row in rows(draw.memory_blocks(machine))][2:] == ["memory32–95", "memory96–97"]
+
+
+def test_pageblocks_says_type_subblock_and_pages():
+    machine = grown()
+    assert rows(draw.pageblocks(machine, 33)) == [
+        ["0–31", "Movable", "0–15", "free"],
+        ["32–63", "Movable", "16–31", "512 PG_offline"],
+    ]
+    machine.isolate("block:33+512", "block:33+1024")
+    assert rows(draw.pageblocks(machine, 33))[:2] == [
+        ["0", "Movable", "0", "free"],
+        ["1", "Isolate", "0", "free"],
+    ]
+    with pytest.raises(ValueError, match="memory block 99 is not there"):
+        draw.pageblocks(machine, 99)
+
+
+def test_zones_says_span_present_managed_free():
+    assert rows(draw.zones(grown()))[2] == [
+        "Movable", "pfn 0x100000–0x10ffff", "65536", "65536", "49152", str(49152 - 2560),
+    ]  # fmt: skip
+
+
+# -- races -------------------------------------------------------------------------------------------
+
+
+def test_lanes_tells_a_race_step_by_step():
+    first, second = exploration().outcomes
+    assert draw.ending(first) == "A 0, B -EBUSY, WARN"
+    picture = draw.lanes(second)
+    assert picture.title == "A and B race: A -EBUSY, B 0, WARN"
+    assert rows(picture) == [
+        ["1", "A", "starts"],
+        ["2", "A", "isolates pageblock 0x0"],
+        ["3", "A", "drains the per-CPU lists"],
+        ["4", "B", "starts"],
+        ["5", "B", "isolates pageblock 0x200"],
+        ["6", "B", "drains the per-CPU lists; returns 0"],
+        ["7", "A", "WARNING at mm/page_isolation.c set_migratetype_isolate"],
+        ["8", "A", "gives back pageblock 0x0; returns -EBUSY"],
+    ]
+
+
+def test_a_step_is_framed_and_the_future_is_dimmed():
+    outcome = exploration().outcomes[1]
+    picture = draw.lanes(outcome, 4)
+    assert picture.description == "Step 4 of 8: B starts."
+    assert [row[-1] for row in rows(picture)] == ["done"] * 3 + ["now"] + ["to come"] * 4
+    assert picture.svg.count("mmsim-now") == 1
+    assert draw.lanes(outcome, 0).description == "Before the first of 8 steps."
+    with pytest.raises(ValueError, match="step 9 is not between 0 and 8"):
+        draw.lanes(outcome, 9)
+
+
+def test_long_runs_are_folded():
+    outcome = next(o for o in exploration(pageblocks=60).outcomes if o.errnos == ("0", "EBUSY"))
+    assert len(outcome.schedule) == 123
+    assert rows(draw.lanes(outcome))[0] == [
+        "1–120", "A", "isolates 60 pageblocks (0x0 … 0x7600); drains the per-CPU lists 59 times",
+    ]  # fmt: skip
+    assert draw.lane_steps(outcome) == [0, 120, 121, 122, 123]
+
+
+def test_a_panic_is_told_once():
+    outcome = exploration({4}).reaching("NULL")[0]
+    assert draw.ending(outcome) == "A 0, B never returns, WARN, kernel panic"
+    assert rows(draw.lanes(outcome))[-1][2] == (
+        "WARNING at mm/page_isolation.c set_migratetype_isolate; dump_page(NULL): unmovable page; "
+        "panic: BUG: kernel NULL pointer dereference in dump_page"
+    )
+
+
+def test_outcomes_is_a_table_of_all():
+    figure = draw.outcomes(exploration())
+    assert figure.description == "2 distinct outcomes. 3 schedules and 19 states stand for every interleaving."
+    assert figure.plain.splitlines()[2:] == [
+        "1  0       -EBUSY  1     –          runs on  9 steps",
+        "2  -EBUSY  0       1     –          runs on  8 steps",
+    ]
+    assert "NULL       panic" in draw.outcomes(exploration({4})).plain
+
+
+# -- text --------------------------------------------------------------------------------------------
+
+
+def test_diff_is_a_unified_diff():
+    figure = draw.diff("a\nb\nc\n", "a\nx\ny\nc\n", ("old", "new"))
+    assert figure.plain.splitlines() == ["--- old", "+++ new", "@@ -1,3 +1,4 @@", " a", "-b", "+x", "+y", " c"]
+    assert figure.description == "1 line removed, 2 lines added."
+    assert draw.diff("a", "a").plain == "no difference"
+
+
+def test_diff_marks_changes_by_sign_number_and_name():
+    html = draw.diff("x = 1  # <old>\n", "x = 2\n").content
+    removed = '<td class="mmsim-mark mmsim-del" aria-label="removed">−</td>'
+    assert html.count(removed) == 2, "side by side and unified"
+    assert "<i># &lt;old&gt;</i>" in html
+    assert html.index('aria-label="removed"', html.index("mmsim-uni")) < html.rindex('aria-label="added"')
+
+
+def test_log_has_time_stamps_and_says_if_there_is_nothing():
+    machine = Machine(boot_memory="1G", virtio_mem={"requested": "0", "addr": "4G"})
+    assert "[    0.000000] virtio_mem virtio0: subblock size: 0x400000" in draw.log(machine).plain.splitlines()
+    assert draw.log(machine, since=len(machine.trace)).plain == "(nothing was logged)"
+    assert "plugged size" in draw.log(machine.attempt("resize", "128M")).plain
+    assert draw.log(exploration().outcomes[0]).plain.count("WARNING") == 1
+
+
+# -- the form ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.title)
+def test_svg_is_sound_and_carries_its_text(picture):
+    root = ElementTree.fromstring(picture.svg)
+    assert root.get("role") == "img"
+    by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
+    title, description = (by_id[name].text for name in root.get("aria-labelledby").split())
+    assert (title, description) == (picture.title, picture.description)
+    assert not list(root.iter(f"{SVG}script"))
+    assert all(len(row) == len(picture.table.header) for row in picture.table.rows)
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.title)
+def test_nothing_is_drawn_outside(picture):
+    root = ElementTree.fromstring(picture.svg)
+    width, height = map(float, root.get("viewBox").split()[2:])
+    for text in root.findall(f"{SVG}text"):
+        length = 7.3 * len("".join(text.itertext()))
+        anchor = next((part for name, part in ANCHORS.items() if name in text.get("class")), 0)
+        left = float(text.get("x")) - anchor * length
+        assert left >= -3, "".join(text.itertext())
+        assert left + length <= width + 3, "".join(text.itertext())
+        assert 0 <= float(text.get("y")) <= height
+
+
+def test_ids_are_unique_and_follow_from_the_content():
+    ids = [name for picture in PICTURES for name in re.findall(r' id="([^"]*)"', picture.svg)]
+    assert len(set(ids)) == len(ids) == 2 * len(PICTURES)
+    assert draw.zones(grown()).svg == draw.zones(grown()).svg
+
+
+def test_every_process_draws_the_same():
+    code = "import sys, test_draw as t; sys.stdout.buffer.write(''.join(f.html() for f in t.FIGURES).encode())"
+    here = os.path.dirname(__file__)
+    path = os.pathsep.join([here, os.path.dirname(here)])
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+        ).stdout.decode()
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert drawn[0] == drawn[1] == "".join(figure.html() for figure in FIGURES)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.title)
+def test_html_is_well_formed_and_without_script(figure):
+    html = figure.html(style=False)
+    ElementTree.fromstring(html)
+    assert "<script" not in html
+    for region in re.findall(r"<[^>]*region[^>]*>", html):
+        assert 'tabindex="0"' in region
+        assert "aria-label=" in region
+    assert figure._repr_mimebundle_() == {"text/plain": str(figure), "text/html": figure._repr_html_()}
+
+
+def test_drawing_needs_neither_widgets_nor_charts():
+    code = "import sys, mmsim, mmsim.draw; assert not {'ipywidgets', 'matplotlib', 'IPython'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=os.path.dirname(os.path.dirname(__file__)))
+
+
+def test_wrap_cuts_words_that_are_too_long():
+    assert wrap("ab cd efghij", 5, 1) == ["ab cd", "efghi", "j"]
+
+
+# -- colours -----------------------------------------------------------------------------------------
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    """Contrast ratio as WCAG 2 defines it."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_of_black_and_white():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+def test_all_contrasts_suffice(scheme):
+    poor = [(a, b, round(contrast(scheme[a], scheme[b]), 2)) for a, b, least in CONTRASTS
+            if contrast(scheme[a], scheme[b]) < least]  # fmt: skip
+    assert poor == []
+
+
+def test_style_sheet_knows_every_class_and_colour():
+    used = {name for figure in FIGURES for value in re.findall(r'class="([^"]*)', figure.html(style=False))
+            for name in value.split()}  # fmt: skip
+    known = set(re.findall(r"\.(mmsim-[a-z-]+)", STYLE))
+    assert used - known <= {"mmsim-equal", "mmsim-mark", "mmsim-src"}
+    assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == set(LIGHT) | {"hang"}
+    assert set(LIGHT) == set(DARK)
+    assert not re.search("@bg|animation|transition", STYLE)
+
+
+def test_the_pages_choice_wins_over_the_systems():
+    assert re.findall(r"([^{}]*)\{color-scheme:dark", STYLE) == [
+        "html:not([data-theme=light]) body:not([data-jp-theme-light=true]) .mmsim-fig",
+        "html[data-theme=dark] .mmsim-fig,body[data-jp-theme-light=false] .mmsim-fig",
+    ]
