@@ -53,6 +53,7 @@ class Mutex(Point):
 
     async def lock(self, task: Task) -> None:
         """Take the lock for `task`; sleeps while another task has it."""
+        task.writes(("mutex", self.name))  # it matters who comes first
         await self  # resumed only when the mutex is free
         assert self.owner is None, f"{self.name} is taken"
         self.owner = task

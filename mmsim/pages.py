@@ -335,7 +335,7 @@ def whole_pageblocks(start: int, end: int, unit: int = pageblock_nr_pages) -> li
     return list(zip([start, *edges], [*edges, end], strict=True))
 
 
-OWNABLE = codes_where(lambda page, refs: (page.refcount > 0 and not page.hwpoison) or page.compound)
+OWNABLE = codes_where(lambda page, refs: (page.refcount > 0 and not page.hwpoison) or page.compound or page.offline)
 NOT_FREE = codes_where(lambda page, refs: page.name not in ("free", "absent", "hole"))
 TO_BE_FREED = codes_where(
     lambda page, refs: page.name not in ("isolated_freed", "hugetlb_free", "hugetlb_free_tail")

@@ -37,9 +37,12 @@ def files(k: Kernel) -> list[str]:
 
 def block_of(k: Kernel, path: str) -> tuple[MemoryBlock | None, str]:
     """The memory block and the file that a path names: (None, "") if it names no file of a block."""
-    match = re.fullmatch(re.escape(MEMORY) + r"memory([0-9]+)/([a-z_]+)", path)
-    block = k.memory_blocks.get(int(match[1])) if match and match[1] == str(int(match[1])) else None
-    return (block, match[2]) if match and block and match[2] in BLOCK_FILES else (None, "")
+    match = re.fullmatch(re.escape(MEMORY) + r"memory(0|[1-9][0-9]*)/([a-z_]+)", path, re.ASCII)
+    if match is None or match[2] not in BLOCK_FILES:
+        return None, ""
+    k.current.reads(("block", int(match[1])))
+    block = k.memory_blocks.get(int(match[1]))
+    return (block, match[2]) if block else (None, "")
 
 
 def show(k: Kernel, path: str) -> str | None:
@@ -74,6 +77,7 @@ async def store(k: Kernel, path: str, value: str) -> int:
     if path == MEMORY + "auto_online_blocks":
         if word not in ("offline", *ONLINE_TYPES):
             return -EINVAL
+        k.current.writes("memhp_default_online_type")
         k.memhp_default_online_type = word
         return 0
     if path == MEMORY + "hard_offline_page":

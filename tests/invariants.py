@@ -1,13 +1,14 @@
 """What must hold of every machine between two operations, and a fingerprint of all that it remembers.
 
-`check(machine)` raises AssertionError at the first invariant that is broken. It works from the page codes: each
-counter, list and set is computed anew from them and compared.
+`check(machine)` raises AssertionError at the first invariant that is broken. It works from the page codes:
+each counter, list and set is computed anew from them and compared.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from mmsim.boot import memblock_allocations
@@ -39,7 +40,7 @@ FULL = ("OFFLINE", "ONLINE", "ONLINE_MOVABLE")
 
 
 def check(machine: Machine) -> None:
-    """Every invariant of a machine at rest. (One that has panicked stopped half way, and may be in any state.)"""
+    """Every invariant of a machine at rest; one that has panicked stopped half way, in any state."""
     if machine.trace.panicked is not None:
         return
     k = machine.kernel
@@ -62,12 +63,31 @@ def check(machine: Machine) -> None:
 
 def mask(section: Section, *kinds: str) -> bytes:
     """Where a section's pages are of these kinds."""
+    return bytes(section.state).translate(table(kinds))
+
+
+@cache
+def table(kinds: tuple[str, ...]) -> bytes:
+    """For each code of a page: is it of one of these kinds?"""
     wanted = {CODE[kind] for kind in kinds}
-    return bytes(section.state).translate(bytes(code & ~REFS in wanted for code in range(256)))
+    return bytes(code & ~REFS in wanted for code in range(256))
 
 
 BUDDY = [kind.name for kind in KINDS if kind.buddy]
 REFERENCED = bytes(bool(code & REFS) for code in range(256))
+
+
+def positions(column: bytes) -> Iterator[int]:
+    """Where a mask is 1."""
+    i = column.find(1)
+    while i >= 0:
+        yield i
+        i = column.find(1, i + 1)
+
+
+def both(one: bytes, other: bytes) -> bool:
+    """Are two masks 1 at the same place anywhere?"""
+    return bool(int.from_bytes(one) & int.from_bytes(other))
 
 
 def painted(runs: Iterator[tuple[int, int]], number: int) -> bytes:
@@ -76,7 +96,7 @@ def painted(runs: Iterator[tuple[int, int]], number: int) -> bytes:
     for start, end in runs:
         low, high = max(start - base, 0), min(end - base, PAGES_PER_SECTION)
         if low < high:
-            assert not any(column[low:high]), f"[{start}, {end}) is there twice"
+            assert 1 not in column[low:high], f"[{start}, {end}) is there twice"
             column[low:high] = b"\1" * (high - low)
     return bytes(column)
 
@@ -103,7 +123,9 @@ def check_blocks(k: Kernel) -> None:
         assert section.online == (block.state == "online"), f"memory{number}"
         assert len(section.state) == PAGES_PER_SECTION
         absent = mask(section, "absent").count(1)
-        assert absent == (0 if section.online else PAGES_PER_SECTION), f"memory{number}: {absent} absent pages"
+        assert absent == (0 if section.online else PAGES_PER_SECTION), (
+            f"memory{number}: {absent} absent pages"
+        )
 
 
 def check_pages(k: Kernel) -> None:
@@ -111,9 +133,9 @@ def check_pages(k: Kernel) -> None:
     poisoned = set()
     for number, section in k.memmap.sections.items():
         base = number << SECTION_SHIFT
-        assert not any(mask(section, *TRANSIENT)), f"memory{number} has pages that are neither here nor there"
-        poisoned |= {base + i for i, bad in enumerate(mask(section, "hwpoison_buddy")) if bad}
-        new = {base + i for i, there in enumerate(mask(section, "pagevec")) if there}
+        assert 1 not in mask(section, *TRANSIENT), f"memory{number} has pages that are neither here nor there"
+        poisoned |= {base + i for i in positions(mask(section, "hwpoison_buddy"))}
+        new = {base + i for i in positions(mask(section, "pagevec"))}
         assert new <= k.pagevecs, "a page in a pagevec that no drain would find"
         for head, tail in HUGE.items():
             check_huge_pages(section, head, tail)
@@ -143,7 +165,7 @@ def chunks(zone: Zone) -> Iterator[tuple[int, int, int]]:
 
 
 def check_free_lists(k: Kernel, zone: Zone) -> None:
-    """A chunk is aligned, in this zone, on the list of its first pageblock's type; and merged as far as can be."""
+    """A chunk is aligned, in this zone, on the list of its first pageblock's type, merged if it can be."""
     types = k.memmap.get_pageblock_migratetype
     free: Counter[int] = Counter()
     for migratetype, order, pfn in chunks(zone):
@@ -203,10 +225,12 @@ def check_zone(machine: Machine, zone: Zone) -> None:
 
 
 def not_managed(machine: Machine, runs: list[tuple[int, int]]) -> int:
-    """How many of these pages the buddy never got, or gave to the driver: boot allocations, unplugged pages."""
+    """How many of these pages the buddy does not manage: boot allocations and unplugged pages."""
     away = [(start, end) for start, end, plugged in subblocks(machine) if not plugged]
     if machine.zone_of is None:
-        boot_pages = sum(b.ram_pages for b in machine.kernel.memory_blocks.values() if b.id < first_added(machine))
+        boot_pages = sum(
+            b.ram_pages for b in machine.kernel.memory_blocks.values() if b.id < first_added(machine)
+        )
         away += memblock_allocations(boot_pages)
     total = 0
     for start, end in runs:
@@ -265,8 +289,7 @@ def check_owners(machine: Machine) -> None:
         base = number << SECTION_SHIFT
         runs = ((base + low, base + high) for low, high, _ in section.owners.runs)
         theirs = painted(runs, number)
-        nobodys = mask(section, *NOBODYS)
-        assert not any(a & b for a, b in zip(theirs, nobodys, strict=True)) if any(theirs) else True
+        assert not both(theirs, mask(section, *NOBODYS)), f"memory{number}: pages with an owner are nobody's"
 
 
 def check_references(k: Kernel) -> None:
@@ -337,7 +360,7 @@ def check_driver_block(machine: Machine, driver: VirtioMem, number: int, state: 
 
 
 def check_unplugged_pages(machine: Machine, number: int) -> None:
-    """In an online block, what is unplugged is PG_offline with its reference (or poisoned), and only that is."""
+    """In an online block, what is unplugged is PG_offline with its reference (or poisoned)."""
     section = machine.kernel.memmap.sections[number]
     base = number << SECTION_SHIFT
     away = mask(section, "offline", "offline_dirty", "hwpoison")
@@ -346,7 +369,7 @@ def check_unplugged_pages(machine: Machine, number: int) -> None:
         if start >> SECTION_SHIFT == number:
             low, high = start - base, end - base
             assert plugged or away[low:high].count(1) == high - low, f"memory{number}: pages {low} to {high}"
-            assert not plugged or not any(dirty[low:high]), f"memory{number}: pages {low} to {high}"
+            assert not plugged or 1 not in dirty[low:high], f"memory{number}: pages {low} to {high}"
 
 
 # -- fingerprint -------------------------------------------------------------------------------------
@@ -361,14 +384,24 @@ def fingerprint(machine: Machine) -> dict[str, Any]:
     found: dict[str, Any] = {f"zone {zone.name}": zone_print(zone) for zone in k.zones}
     found |= {f"section {number}": section_print(section) for number, section in k.memmap.sections.items()}
     found["kernel"] = {
-        "refs": k.memmap.refs.copy(), "blocks": {n: (b.state, b.ram_pages) for n, b in k.memory_blocks.items()},
-        "notifiers": [n.name for n in k.notifiers], "online type": k.memhp_default_online_type,
-        "zonelists": [[zone.name for zone in zones] for zones in k.zonelists], "pagevecs": sorted(k.pagevecs),
-        "failures": k.failures[:], "work": len(k.workqueue), "lock": k.device_hotplug_lock.owner,
-        "current": k.current.name, "callback": k.online_page_callback is None,
+        "refs": k.memmap.refs.copy(),
+        "blocks": {n: (b.state, b.ram_pages) for n, b in k.memory_blocks.items()},
+        "notifiers": [n.name for n in k.notifiers],
+        "online type": k.memhp_default_online_type,
+        "zonelists": [[zone.name for zone in zones] for zones in k.zonelists],
+        "pagevecs": sorted(k.pagevecs),
+        "failures": k.failures[:],
+        "work": len(k.workqueue),
+        "lock": k.device_hotplug_lock.owner,
+        "current": k.current.name,
+        "callback": k.online_page_callback is None,
     }
-    found["trace"] = {"events": len(k.trace), "time": k.trace.time, "warned": sorted(k.trace.warned),
-                      "panicked": k.trace.panicked}
+    found["trace"] = {
+        "events": len(k.trace),
+        "time": k.trace.time,
+        "warned": sorted(k.trace.warned),
+        "panicked": k.trace.panicked,
+    }
     found["held"] = {n: (a.sections.copy(), a.pins) for n, a in machine.pages.allocations.items()}
     found["triggers"] = [(t.rounds, t.what, t.name) for t in machine.triggers]
     for name, thing in (("device", machine.device), ("driver", driver)):
@@ -378,17 +411,24 @@ def fingerprint(machine: Machine) -> dict[str, Any]:
 
 def zone_print(zone: Zone) -> dict[str, Any]:
     """A zone's counters and lists."""
-    lists = {"free_area": [[list(area) for area in orders] for orders in zone.free_area],
-             "pageset": [[pcp[:] for pcp in cpu] for cpu in zone.pageset], "poisoned": sorted(zone.poisoned),
-             "sections": zone.sections.copy(), "lowmem_reserve": zone.lowmem_reserve[:]}
+    lists = {
+        "free_area": [[list(area) for area in orders] for orders in zone.free_area],
+        "pageset": [[pcp[:] for pcp in cpu] for cpu in zone.pageset],
+        "poisoned": sorted(zone.poisoned),
+        "sections": zone.sections.copy(),
+        "lowmem_reserve": zone.lowmem_reserve[:],
+    }
     return {**{key: value for key, value in vars(zone).items() if isinstance(value, int)}, **lists}
 
 
 def section_print(section: Section) -> dict[str, Any]:
     """A section's columns and owners."""
     return {
-        "state": bytes(section.state), "zones": section.zones, "types": bytes(section.migratetypes),
-        "online": section.online, "owners": [(a, b, id(owner)) for a, b, owner in section.owners.runs],
+        "state": bytes(section.state),
+        "zones": section.zones,
+        "types": bytes(section.migratetypes),
+        "online": section.online,
+        "owners": [(a, b, id(owner)) for a, b, owner in section.owners.runs],
     }
 
 
@@ -398,7 +438,9 @@ def plain(value: Any) -> Any:
         return {key: bytes(v) if isinstance(v, bytearray) else v for key, v in value.items() if v}
     if isinstance(value, int | str | bytes | tuple | None):
         return value
-    return bytes(value) if isinstance(value, bytearray) else value[:] if isinstance(value, list) else type(value)
+    return (
+        bytes(value) if isinstance(value, bytearray) else value[:] if isinstance(value, list) else type(value)
+    )
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -407,7 +449,9 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     for key in sorted(set(one) | set(other)):
         a, b = one.get(key), other.get(key)
         if a != b and isinstance(a, dict) and isinstance(b, dict):
-            found += [f"{key}: {name}" for name in sorted(set(a) | set(b), key=str) if a.get(name) != b.get(name)]
+            found += [
+                f"{key}: {name}" for name in sorted(set(a) | set(b), key=str) if a.get(name) != b.get(name)
+            ]
         elif a != b:
             found.append(key)
     return found
@@ -418,15 +462,21 @@ def observable(machine: Machine) -> dict[str, Any]:
     device, driver, k = machine.device, machine.driver, machine.kernel
     return {
         "files": {path: machine.read(path) for path in machine.files()},
-        "log": machine.trace.lines(), "panic": machine.trace.panicked,
+        "log": machine.trace.lines(),
+        "panic": machine.trace.panicked,
         "requests": [e.text for e in machine.trace.since(0, "request")],
         "drains": sum(1 for _ in machine.trace.since(0, "drain")),
         "notified": [e.text for e in machine.trace.since(0, "notify")],
         "migrated": [e.text for e in machine.trace.since(0, "migrate")],
         "device": None if device is None else (device.size, device.requested_size, device.usable_region_size),
-        "driver": None if driver is None else (
-            sorted(driver.mb_state.items()), {n: bytes(p) for n, p in driver.plugged_subblocks.items()},
-            driver.rc, driver.timer, driver.broken,
+        "driver": None
+        if driver is None
+        else (
+            sorted(driver.mb_state.items()),
+            {n: bytes(p) for n, p in driver.plugged_subblocks.items()},
+            driver.rc,
+            driver.timer,
+            driver.broken,
         ),
         "zones": {name: zone_print(zone) for name, zone in zip(zone_names, k.zones, strict=True)},
     }

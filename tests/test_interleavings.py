@@ -7,8 +7,8 @@ import pytest
 
 from mmsim.cpu import IDLE, Mutex, Round, Task, preempt
 from mmsim.interleavings import Race, explore
-from mmsim.schedules import schedules
 from mmsim.log import Trace
+from mmsim.schedules import schedules
 
 
 class Toy:

@@ -71,6 +71,7 @@ class Kernel:
 
     def pfn_to_online_page(self, pfn: int) -> int | None:
         """The pfn itself if its section is online, else None."""
+        self.current.reads(("section", pfn >> SECTION_SHIFT))
         section = self.memmap.sections.get(pfn >> SECTION_SHIFT)
         return pfn if section is not None and section.online else None
 
@@ -130,6 +131,7 @@ class Kernel:
 
     def build_all_zonelists(self) -> None:
         """For each highest zone the populated zones to try, in order; then the watermarks."""
+        self.current.writes(*(("zone", zone.index) for zone in self.zones))
         for highest in range(len(self.zones)):
             self.zonelists[highest] = [z for z in reversed(self.zones[: highest + 1]) if z.populated]
         if self.watermarks:

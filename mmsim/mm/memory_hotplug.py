@@ -56,6 +56,7 @@ ONLINE_TYPES = ("online", "online_kernel", "online_movable")
 
 def zone_for_pfn_range(k: Kernel, online_type: str, start_pfn: int, nr_pages: int) -> Zone:
     """The zone that a block goes to; plain `online` inherits the zone whose span it lies in, if only one."""
+    k.current.reads(*(("zone", zone.index) for zone in k.zones))
     movable = k.zones[ZONE_MOVABLE]
     if online_type == "online_movable":
         return movable
@@ -171,6 +172,7 @@ async def online_pages(k: Kernel, block: MemoryBlock, online_type: str) -> int:
         await memory_notify(k, "MEM_CANCEL_ONLINE", block)
         remove_pfn_range_from_zone(k, zone, block)
         return ret
+    k.current.writes(("section", block.id))
     k.memmap.sections[block.id].online = True
     if k.online_page_callback is None or not k.online_page_callback(block.start_pfn, block.end_pfn):
         generic_online_page(k, block.start_pfn, block.end_pfn)
@@ -291,6 +293,7 @@ def __offline_isolated_pages(k: Kernel, zone: Zone, start: int, end: int) -> Non
     """Take the pages of an emptied range out of the buddy and out of the counters."""
     for pfn, nr in k.memmap.runs(start, end, BUDDY):
         take_range(k, pfn, pfn + nr)
+    k.current.writes(("section", start >> SECTION_SHIFT))
     k.memmap.fill(start, end, ABSENT)
     k.memmap.sections[start >> SECTION_SHIFT].online = False
     zone.nr_isolate_pageblock -= PAGEBLOCKS_PER_SECTION
@@ -341,6 +344,7 @@ async def add_memory_resource(k: Kernel, block_id: int) -> int:
     k.memory_blocks[block_id] = block
     forget_pages(k, block)
     set_block_state(k, block, "offline")
+    k.current.reads("memhp_default_online_type")
     if k.memhp_default_online_type != "offline":
         await device_online(k, block, k.memhp_default_online_type)
     return 0

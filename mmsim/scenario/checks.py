@@ -104,6 +104,7 @@ def also(check: Check, what: str, holds: Callable[[Any], object] = bool, rule: R
 
 
 def any_of(what: str, *checks: Check) -> Check:
+    """The first of these checks that takes the value; if none does, the error is the one that came furthest."""
     def check(value: Any, path: str) -> Any:
         meant = ScenarioError(path, what, describe(value), "schema")
         for one in checks:
@@ -118,25 +119,30 @@ def any_of(what: str, *checks: Check) -> Check:
 
 
 def is_number(value: object) -> bool:
+    """Is it a number? JSON's true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def integer(least: float = -math.inf, most: float = math.inf) -> Check:
+    """An integer from `least` to `most`; 2.0 is one too."""
     what = "an integer" + f" from {least}" * (least > -math.inf) + f" to {most}" * (most < math.inf)
     return where(what, lambda n: is_number(n) and n % 1 == 0 and least <= n <= most, lambda n, path: int(n))
 
 
 def enum(words: str) -> Check:
+    """One of these words, which are given with spaces between."""
     values = words.split()
     return where(f"one of {', '.join(values)}" if len(values) > 1 else words, lambda value: value in values)
 
 
 def text(what: str, regex: str, convert: Callable[[str], Any] = str) -> Check:
+    """A text that matches a regular expression as a whole, converted."""
     matches = re.compile(regex).fullmatch
     return where(what, lambda v: isinstance(v, str) and matches(v), lambda v, path: convert(v))
 
 
 def list_of(item: Check) -> Check:
+    """A list whose items pass a check."""
     def then(value: list[Any], path: str) -> list[Any]:
         return [item(each, f"{path}[{i}]") for i, each in enumerate(value)]
 
@@ -144,6 +150,7 @@ def list_of(item: Check) -> Check:
 
 
 def tuple_of(what: str, *items: Check) -> Check:
+    """A list of as many items as there are checks, one for each."""
     def then(value: list[Any], path: str) -> list[Any]:
         return [item(each, f"{path}[{i}]") for i, (item, each) in enumerate(zip(items, value, strict=True))]
 
@@ -151,10 +158,12 @@ def tuple_of(what: str, *items: Check) -> Check:
 
 
 def object_of(then: Check) -> Check:
+    """An object that passes a check."""
     return where("an object", lambda value: isinstance(value, dict), then)
 
 
 def map_of(key: Check, item: Check) -> Check:
+    """An object with any keys; a check for the keys and one for the values."""
     def then(value: Object, path: str) -> Object:
         return {key(name, at(path, name)): item(each, at(path, name)) for name, each in value.items()}
 
@@ -186,6 +195,7 @@ def by_do(kinds: dict[str, Check]) -> Check:
 
 
 def unique(check: Check) -> Check:
+    """A check of a list, none of whose items may be there twice."""
     return also(check, "no item twice", lambda items: all(items.count(item) == 1 for item in items))
 
 
@@ -193,6 +203,7 @@ NATURAL = integer(0)
 
 
 def counted(what: str, one: Check) -> Check:
+    """What `one` takes, or bounds: an object with min, max or both."""
     ends = also(obj({"min?": NATURAL, "max?": NATURAL}), "min, max or both")
     bounds = also(ends, "min <= max", lambda n: n.get("min", 0) <= n.get("max", math.inf), "format")
     return any_of(f"{what}, or an object with min, max or both", one, bounds)

@@ -38,12 +38,14 @@ def ranges(found: Object) -> Iterator[tuple[Placed, Placed]]:
 
 
 def check_patches(found: Object) -> None:
+    """Patch sets are given in one place."""
     # `for_patches` "replaces `machine.patches`; giving both is an error"
     patches = found["machine"].get("patches") if "for_patches" in found else None
     need(patches is None, "$.machine.patches", "no patches beside for_patches", patches, "schema")
 
 
 def check_acts(found: Object) -> None:
+    """What comes first or last only, what needs a device, and the alignment of compound pages."""
     first, last = found["steps"][0], found["steps"][-1]
     for path, act in acts(found):
         do, kind, panic = act["do"], act.get("kind"), act.get("expect", {}).get("panic")
@@ -62,6 +64,7 @@ def check_acts(found: Object) -> None:
 
 
 def check_names(found: Object) -> None:
+    """Names are given before they are used."""
     # no "names that are used before they are given"; a task can't rely on what another one of its race gives
     held, notifiers = set(), {"*"}
     for path, act in acts(found):
@@ -78,6 +81,7 @@ OWNERS = {"text": "read", "unmovable": "has_unmovable", "reachable": "race", "un
 
 
 def check_expect(found: Object) -> None:
+    """Expectations that only some steps can have, and as many errnos as there are tasks or paths."""
     for path, step in acts(found):
         (place, expect), *outcomes = sights(path, step)
         do, errno = step["do"], expect.get("errno")
@@ -109,6 +113,7 @@ def frames(found: Object) -> Iterator[tuple[Placed, int]]:
 
 
 def check_pfns(found: Object) -> None:
+    """Ranges go upwards, and pages lie inside the machine."""
     # "`start` inclusive, `end` exclusive": a range may be empty, but it can't go backwards
     for (_, start), (path, end) in ranges(found):
         need(pfn(start) <= pfn(end), path, f"an end that isn't before the start, {describe(start)}", end)

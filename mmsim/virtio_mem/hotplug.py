@@ -121,6 +121,7 @@ class Hotplug:
         mb_id = arg.start_pfn >> SECTION_SHIFT
         if not self.first_mb_id <= mb_id <= self.last_mb_id:
             return NOTIFY_OK
+        self.k.current.writes("virtio-mem blocks")
         if action in ("MEM_GOING_ONLINE", "MEM_GOING_OFFLINE"):
             await self.hotplug_mutex.lock(self.k.current)
             if self.removing:

@@ -1,0 +1,122 @@
+"""What may be imported, and by whom."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmsim
+
+ROOT = Path(mmsim.__file__).parent
+NEEDS_MORE = ("mmsim.widgets", "mmsim.draw")  # ipywidgets, matplotlib and the like may be asked for there
+MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "mmsim."))
+CORE = [name for name in MODULES if not name.startswith(NEEDS_MORE)]
+
+
+def tree(name):
+    spec = importlib.util.find_spec(name)
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def imported(name):
+    """The modules that a module imports, those for type checking left out."""
+    source = tree(name)
+    branches = [n for n in ast.walk(source) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
+    hidden = {node for branch in branches for node in ast.walk(branch)}
+    found = set()
+    for node in set(ast.walk(source)) - hidden:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {module for module in found if module in MODULES or not module.startswith("mmsim")}
+
+
+def test_the_face_imports_nothing_outside_the_standard_library():
+    script = "import sys; before = set(sys.modules); import mmsim; print(*set(sys.modules) - before)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True)
+    names = {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert "mmsim" in names
+    assert names - {"mmsim"} <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_the_core_imports_nothing_outside_the_standard_library(name):
+    assert not [module for module in imported(name)
+                if not module.startswith("mmsim") and module.partition(".")[0] not in sys.stdlib_module_names]
+
+
+def test_no_import_runs_in_a_circle():
+    done, way = set(), []
+
+    def visit(name):
+        assert name not in way, f"a circle: {' -> '.join([*way, name])}"
+        if name in done:
+            return
+        way.append(name)
+        for module in sorted(imported(name) & set(MODULES)):
+            if not is_package(module):
+                visit(module)
+        done.add(way.pop())
+
+    for name in MODULES:
+        if not is_package(name):
+            visit(name)
+
+
+def is_package(name):
+    return (ROOT.parent / Path(*name.split("."))).is_dir()
+
+
+# A folder, and all that its modules may import of mmsim.
+FLOORS = {
+    "mmsim.mm": ("mmsim.mm", "mmsim.cpu", "mmsim.log"),
+    "mmsim.virtio_mem": ("mmsim.virtio_mem", "mmsim.mm", "mmsim.cpu", "mmsim.log"),
+    "mmsim.log": (),
+    "mmsim.cpu": ("mmsim.log",),
+    "mmsim.schedules": ("mmsim.cpu",),
+    "mmsim.interleavings": ("mmsim.cpu", "mmsim.log", "mmsim.schedules"),
+    "mmsim.sizes": ("mmsim.mm",),
+    "mmsim.procfs": ("mmsim.mm", "mmsim.sizes"),
+    "mmsim.sysfs": ("mmsim.mm", "mmsim.procfs"),
+    "mmsim.boot": ("mmsim.mm", "mmsim.sizes"),
+    "mmsim.pages": ("mmsim.mm", "mmsim.cpu", "mmsim.sizes"),
+    "mmsim.export": (),
+}
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_an_import_goes_down(floor):
+    for name in [m for m in MODULES if m == floor or m.startswith(floor + ".")]:
+        ours = {module for module in imported(name) if module.startswith("mmsim")}
+        assert not [m for m in ours if not any(m == f or m.startswith(f + ".") for f in (*FLOORS[floor], floor))], name
+
+
+def test_nothing_of_the_model_knows_its_pictures_or_scenarios():
+    for name in CORE:
+        if not name.startswith(("mmsim.scenario", "mmsim.__main__", "mmsim.predict")):
+            assert not [m for m in imported(name) if m.startswith(("mmsim.scenario", "mmsim.widgets", "mmsim.draw"))]
+
+
+@pytest.mark.parametrize("name", [name for name in CORE if name != "mmsim.__main__"])
+def test_what_is_public_has_a_docstring(name):
+    module = importlib.import_module(name)
+    assert inspect.getdoc(module)
+    for thing in vars(module).values():
+        if getattr(thing, "__module__", None) == name and (inspect.isfunction(thing) or inspect.isclass(thing)):
+            if thing.__name__.startswith("_") or "<" in thing.__qualname__:  # what a function has made
+                continue
+            assert thing.__doc__, thing
+            for method in vars(thing).values() if inspect.isclass(thing) else ():
+                if inspect.isfunction(method) and not method.__name__.startswith("_"):
+                    assert method.__doc__, method
+
+
+def test_all_names_of_the_face_are_there():
+    assert all(hasattr(mmsim, name) for name in mmsim.__all__)
+    assert sorted(mmsim.__all__, key=lambda n: (not n.isupper(), n.islower(), n)) == mmsim.__all__
