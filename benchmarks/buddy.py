@@ -5,7 +5,8 @@ import statistics
 import time
 
 from mmsim import Machine
-from mmsim.mm.page_alloc import alloc_pages, free_pages, gfp
+from mmsim.mm.gfp import gfp
+from mmsim.mm.page_alloc import alloc_pages, free_pages
 
 OPERATIONS = 300_000
 ROUNDS = 5

@@ -6,9 +6,10 @@
 from mmsim import series
 from mmsim.interleavings import Exploration, Outcome
 from mmsim.log import KernelPanic
-from mmsim.machine import Machine, Result
+from mmsim.machine import Machine
 from mmsim.predict import predict
 from mmsim.races import explore, race
+from mmsim.result import Result
 from mmsim.series import PATCHES, STAGES
 
 __all__ = [

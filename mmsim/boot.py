@@ -9,7 +9,6 @@ from typing import NamedTuple
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import FREE, HOLE, RESERVED, Section, codes
 from mmsim.mm.memory_block import MemoryBlock
-from mmsim.mm.memory_hotplug import grow_zone_span
 from mmsim.mm.mmzone import (
     DMA32_END_PFN,
     DMA_END_PFN,
@@ -24,6 +23,7 @@ from mmsim.mm.mmzone import (
     pageblock_order,
 )
 from mmsim.mm.page_alloc import put_back
+from mmsim.mm.zones import grow_zone_span
 from mmsim.sizes import size
 
 ZoneOf = tuple[int, int, int]

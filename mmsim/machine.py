@@ -8,107 +8,36 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any
 
 from mmsim import sysfs
 from mmsim.boot import boot, check_boot, parse_cmdline
 from mmsim.cpu import ENDLESS, Path, Task, run
 from mmsim.export import export_tree
-from mmsim.log import Event, KernelPanic, Trace
-from mmsim.mm.contig import alloc_contig_range
-from mmsim.mm.kernel import Kernel, Notifier
-from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
+from mmsim.inside import TRIGGERS, InsideKernel, Pfn, Trigger, index_of
+from mmsim.log import KernelPanic, Trace
+from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_failure import memory_failure
 from mmsim.mm.mmzone import (
-    MIGRATE_ISOLATE,
-    SECTION_SHIFT,
-    migratetype_names,
-    pageblock_nr_pages,
     zone_names,
 )
-from mmsim.mm.page_alloc import change_pageblock
-from mmsim.mm.page_isolation import (
-    MEMORY_OFFLINE,
-    REPORT_FAILURE,
-    has_unmovable_pages,
-    start_isolate_page_range,
-    undo_isolate_page_range,
-)
-from mmsim.pages import Allocation, Pages
+from mmsim.pages import Pages
+from mmsim.result import Result, raise_errno, running
 from mmsim.sizes import pfn, size
 from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.driver import VirtioMem
 from mmsim.virtio_mem.protocol import RESPONSES, Config
 
 ALL_PATCHES = frozenset(range(1, 7))
-FLAGS = {"MEMORY_OFFLINE": MEMORY_OFFLINE, "REPORT_FAILURE": REPORT_FAILURE}
 VIRTIO_MEM = {"addr": "4G", "region": "4G", "block": "2M", "unplug_online": True,
               "requested": 0, "plugged": 0, "busy": False, "usable": None}
 
-TRIGGERS = ("signal", "unpin", "free")
-
-Pfn = int | str
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def running(method: Callable[Concatenate[Machine, P], R]) -> Callable[Concatenate[Machine, P], R]:
-    """What only a running machine can do: raises KernelPanic when it has panicked."""
-
-    @wraps(method)
-    def checked(machine: Machine, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if machine.trace.panicked is not None:
-            raise KernelPanic(f"the machine has panicked: {machine.trace.panicked}")
-        return method(machine, *args, **kwargs)
-
-    return checked
-
-
-@dataclass(frozen=True)
-class Result:
-    """How one call ended: the errno's name (`"0"` for success), what it returned, and what happened in it."""
-
-    errno: str
-    value: Any = None
-    panic: str | None = None
-    events: tuple[Event, ...] = ()
-
-    @property
-    def log(self) -> list[str]:
-        """The lines of the kernel log."""
-        return [e.text for e in self.events if e.kind == "printk" and e.data != "debug"]
-
-    def __str__(self) -> str:
-        said = [str(e) for e in self.events if e.kind == "printk" and e.data != "debug"]
-        end = "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
-        return "\n".join([*said, end])
-
-
-@dataclass
-class Trigger:
-    """Something that happens after so many rounds of the next path that loops."""
-
-    rounds: int
-    what: str  # signal, unpin or free
-    name: str = ""
-
-
-@dataclass
-class Veto:
-    """A memory notifier that refuses one action."""
-
-    action: str | None
-
-    async def call(self, action: str, arg: MemoryNotify) -> int:
-        """NOTIFY_BAD for the action to refuse."""
-        return NOTIFY_BAD if action == self.action else NOTIFY_OK
 
 
 @dataclass(eq=False)
-class Machine:
+class Machine(InsideKernel):
     """A machine that has booted; see the methods for what can be done to it.
 
     patches: which patches of the series its kernel has. boot_memory: RAM from address 0 (bytes, or "2G").
@@ -163,11 +92,6 @@ class Machine:
         self.settle()
 
     # -- running ------------------------------------------------------------------------------------
-
-    @property
-    def trace(self) -> Trace:
-        """Everything that has happened, in order."""
-        return self.kernel.trace
 
     def run(self, name: str, path: Path, triggers: Collection[str] = ()) -> Any:
         """Drive one kernel path to its end, and then the kworker; returns what the path returns.
@@ -342,140 +266,3 @@ class Machine:
     def ref(self, pfn: Pfn, delta: int) -> None:
         """Somebody takes (or drops) references on a page."""
         self.pages.ref(self.page(pfn), delta)
-
-    # -- inside the kernel --------------------------------------------------------------------------
-
-    def page(self, value: Pfn, end: bool = False) -> int:
-        """A pfn, checked: a memory block must be there (for an end: it may be the first page behind)."""
-        number = pfn(value)
-        if (number - end) >> SECTION_SHIFT not in self.kernel.memory_blocks:
-            raise ValueError(f"pfn {value!r} is outside the machine's memory")
-        return number
-
-    def online_pageblock(self, value: Pfn) -> int:
-        """The first page of a page's pageblock, checked: offline memory has no pageblocks."""
-        block = self.page(value) & -pageblock_nr_pages
-        if self.kernel.pfn_to_online_page(block) is None:
-            raise ValueError(f"pfn {value!r} is not online")
-        return block
-
-    def pageblocks(self, start: Pfn, end: Pfn) -> tuple[int, int]:
-        """A range of whole pageblocks, checked."""
-        first, last = self.page(start), self.page(end, end=True)
-        for value, number in ((start, first), (end, last)):
-            if number % pageblock_nr_pages:
-                raise ValueError(f"misaligned pfn {value!r}: no pageblock ({pageblock_nr_pages} pages) begins there")
-        return first, in_order(first, last)
-
-    @running
-    def set_pageblock(self, pfn: Pfn, migratetype: str) -> None:
-        """Set the migrate type of a page's pageblock and move its free pages."""
-        k, block = self.kernel, self.online_pageblock(pfn)
-        new, old = migrate_type(migratetype), k.memmap.get_pageblock_migratetype(block)
-        zone = k.page_zone(block)
-        change_pageblock(k, zone, block, new)
-        zone.nr_isolate_pageblock += (new == MIGRATE_ISOLATE) - (old == MIGRATE_ISOLATE)
-
-    def isolate(self, start: Pfn, end: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> None:
-        """start_isolate_page_range()."""
-        self.run("isolate", self.isolate_path(start, end, flags, migratetype))
-
-    def isolate_path(self, start: Pfn, end: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> Path:
-        """The path of `isolate`, to be raced."""
-        first, last = self.pageblocks(start, end)
-        return start_isolate_page_range(self.kernel, first, last, migrate_type(migratetype), isolation_flags(flags))
-
-    def undo_isolate(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> None:
-        """undo_isolate_page_range()."""
-        self.run("undo_isolate", self.undo_isolate_path(start, end, migratetype))
-
-    def undo_isolate_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> Path:
-        """The path of `undo_isolate`, to be raced."""
-        first, last = self.pageblocks(start, end)
-        return undo_isolate_page_range(self.kernel, first, last, migrate_type(migratetype))
-
-    def has_unmovable(self, pfn: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> int | None:
-        """has_unmovable_pages() of a page's pageblock: the first offending pfn, or None."""
-        k, block = self.kernel, self.online_pageblock(pfn)
-        wanted = migrate_type(migratetype)
-        return has_unmovable_pages(k, k.page_zone(block), block, wanted, isolation_flags(flags))
-
-    def alloc_contig(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> None:
-        """alloc_contig_range(); the pages are held under the name."""
-        self.run("alloc_contig", self.alloc_contig_path(start, end, migratetype, name), TRIGGERS[1:])
-
-    def alloc_contig_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> Path:
-        """The path of `alloc_contig`, to be raced."""
-        first, last = self.page(start), self.page(end, end=True)
-        return self._alloc_contig(first, in_order(first, last), migrate_type(migratetype), self.pages.new_name(name))
-
-    async def _alloc_contig(self, start: int, end: int, migratetype: int, name: str | None) -> int:
-        ret = await alloc_contig_range(self.kernel, start, end, migratetype) if start < end else 0
-        if ret == 0:
-            self.pages.hold(Allocation(name), start, end)
-        return ret
-
-    @running
-    def notifier(self, name: str, veto: str | None = None) -> None:
-        """Register another memory notifier, behind those already there; `veto` is the action it refuses."""
-        if veto not in (None, "MEM_GOING_OFFLINE", "MEM_GOING_ONLINE"):
-            raise ValueError(f"veto: {veto!r} is neither MEM_GOING_OFFLINE nor MEM_GOING_ONLINE")
-        self.kernel.notifiers.append(Notifier(name, Veto(veto).call))
-
-    @running
-    def fail(self, what: str, error: str, times: int = 1) -> None:
-        """The next calls of `add_memory` fail with this errno."""
-        if what != "add_memory":
-            raise ValueError(f"fail: {what!r} can't be made to fail; only add_memory can")
-        numbers = {name: number for number, name in errno.errorcode.items()}
-        if error not in numbers:
-            raise ValueError(f"fail: {error!r} is no errno")
-        self.kernel.failures += [(what, numbers[error])] * times
-
-    @running
-    def signal(self, after_rounds: int) -> None:
-        """The next write of `offline` gets a signal after so many rounds of its loop."""
-        self.triggers.append(Trigger(after_rounds, "signal"))
-
-    @running
-    def unpin_after(self, name: str, after_rounds: int) -> None:
-        """A pin is dropped after so many rounds of the next write of `offline` or of `alloc_contig`."""
-        self.triggers.append(Trigger(after_rounds, "unpin", self.pages.held(name).name or name))
-
-    @running
-    def free_after(self, name: str, after_rounds: int) -> None:
-        """Held memory is given back after so many rounds of the next write of `offline` or `alloc_contig`."""
-        self.triggers.append(Trigger(after_rounds, "free", self.pages.held(name).name or name))
-
-
-def index_of(names: tuple[str, ...], name: str, what: str) -> int:
-    """The number of a name. Raises ValueError for one that is not there."""
-    if name not in names:
-        raise ValueError(f"unknown {what} {name!r}; known are {', '.join(names)}")
-    return names.index(name)
-
-
-def in_order(start: int, end: int) -> int:
-    """The end of a range, which may be empty. Raises ValueError for one that goes backwards."""
-    if start > end:
-        raise ValueError(f"the range [{start}, {end}) goes backwards")
-    return end
-
-
-def migrate_type(name: str) -> int:
-    """The number of a migrate type."""
-    return index_of(migratetype_names, name, "migrate type")
-
-
-def isolation_flags(flags: Collection[str]) -> int:
-    """The bits of isolation flags."""
-    if unknown := set(flags) - set(FLAGS):
-        raise ValueError(f"unknown isolation flag {sorted(unknown)[0]!r}; known are {', '.join(FLAGS)}")
-    return sum(FLAGS[flag] for flag in set(flags))
-
-
-def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:
-    """Raise OSError as Python would for a system call that failed so."""
-    raise OSError(number, ENDLESS if endless else os.strerror(number), what)
-
-

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mmsim.cpu import preempt
 from mmsim.mm.bulk import alloc_bulk, available, free_range
+from mmsim.mm.gfp import Gfp, gfp
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     CODE,
@@ -39,7 +40,7 @@ from mmsim.mm.mmzone import (
     ZONE_NORMAL,
     pageblock_nr_pages,
 )
-from mmsim.mm.page_alloc import Gfp, free_unref_page_commit, gfp, take_range
+from mmsim.mm.page_alloc import free_unref_page_commit, take_range
 from mmsim.sizes import size
 
 HUGE = {"hugetlb": HUGETLB_TAIL, "hugetlb_free": HUGETLB_FREE_TAIL, "thp": THP_TAIL}

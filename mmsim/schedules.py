@@ -112,9 +112,10 @@ class Run:
         for step in self.before(index):
             other = self.stack[step]
             ordered = mine.get(other.now, -1) >= step
-            if not raced and not ordered and other.now != node.now and node.now in other.runnable:
-                other.todo.add(node.now)
-                raced = True
+            if not raced and not ordered and other.now != node.now:
+                # Who was blocked there has to be let go by somebody else first.
+                raced = node.now in other.runnable
+                other.todo.update({node.now} if raced else other.runnable)
             if node.clock.get(other.now, -1) < step:
                 for task, when in other.clock.items():
                     node.clock[task] = max(node.clock.get(task, -1), when)

@@ -11,8 +11,9 @@ from mmsim import procfs
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.memory_failure import memory_failure
-from mmsim.mm.memory_hotplug import ONLINE_TYPES, device_offline, device_online, valid_zones
+from mmsim.mm.memory_hotplug import device_offline, device_online
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE
+from mmsim.mm.zones import ONLINE_TYPES, valid_zones
 
 MEMORY = "/sys/devices/system/memory/"
 BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")

@@ -130,7 +130,7 @@ def test_bad_input_is_named_and_changes_nothing(used, method, arguments, says):
 @pytest.mark.parametrize(("method", "arguments"), [
     ("resize", ("4M",)), ("device_busy", (True,)), ("device_answers", (["ACK"],)), ("unbind", ())])
 def test_without_a_device_there_is_none_to_do_it_to(unit, method, arguments):
-    with pytest.raises(ValueError, match="no virtio-mem device|no driver is bound"):
+    with pytest.raises(ValueError, match=r"no virtio-mem device|no driver is bound"):
         getattr(unit(), method)(*arguments)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from mmsim import Machine
 from mmsim.mm import memory_hotplug
-from mmsim.mm.memory_hotplug import valid_zones, zone_for_pfn_range
 from mmsim.mm.mmzone import PAGES_PER_SECTION
+from mmsim.mm.zones import grow_zone_span, valid_zones, zone_for_pfn_range
 
 NORMAL, MOVABLE = 0, 32768
 
@@ -67,7 +67,7 @@ def test_the_zone_of_a_block(case, word):
         zone.zone_start_pfn = zone.spanned_pages = 0
     for first, end, name in spans:
         zone = next(z for z in k.zones if z.name == name)
-        memory_hotplug.grow_zone_span(zone, first << 15, (end - first) << 15)
+        grow_zone_span(zone, first << 15, (end - first) << 15)
     chosen = zone_for_pfn_range(k, word, 2 << 15, PAGES_PER_SECTION).name
     assert chosen == wanted[("online", "online_kernel", "online_movable").index(word)]
 

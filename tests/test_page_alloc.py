@@ -4,6 +4,7 @@ import pytest
 
 from mmsim import Machine
 from mmsim.cpu import Task
+from mmsim.mm.gfp import gfp
 from mmsim.mm.mmzone import (
     MAX_ORDER,
     MIGRATE_CMA,
@@ -23,7 +24,6 @@ from mmsim.mm.page_alloc import (
     find_buddy,
     free_pages,
     free_unref_page_commit,
-    gfp,
     put_back,
     rmqueue,
     take_range,

@@ -176,6 +176,7 @@ programs = st.tuples(paths, paths).map(list) | st.tuples(paths, paths.filter(lam
 @settings(derandomize=True, database=None, deadline=None, max_examples=150)
 @given(programs)
 @example([["w x"], ["post s"], ["take s", "w x"]])
+@example([["w x"], ["post s", "r x"], ["take s", "r x"]])
 @example([["want m", "take m", "w x", "post m"], ["want m", "take m", "r x", "post m"], ["w x"]])
 def test_pruning_runs_exactly_one_order_of_each_class(tasks):
     everything = all_ways(tasks)

@@ -10,9 +10,9 @@ from mmsim.draw.figure import Picture, Table, hatch, label, legend, line, plural
 from mmsim.machine import Machine
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import KINDS, codes_where
-from mmsim.mm.memory_hotplug import zones_of
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE, PAGES_PER_SECTION, ZONE_NORMAL
 from mmsim.mm.page_isolation import page_is_unmovable
+from mmsim.mm.zones import zones_of
 
 MANY = 24  # tiles; where there are more, neighbours that are alike become one
 

@@ -12,7 +12,8 @@ from mmsim.draw.figure import Document, plural, scrollable
 from mmsim.draw.race import events_of as race_events
 from mmsim.interleavings import Outcome
 from mmsim.log import Event
-from mmsim.machine import Machine, Result
+from mmsim.machine import Machine
+from mmsim.result import Result
 
 Side = tuple[int, str] | None  # line number from 1, and the line as HTML
 Pair = tuple[str, Side, Side]  # how they differ: `equal`, `delete`, `insert` or `replace`

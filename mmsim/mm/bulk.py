@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmsim.mm.gfp import Gfp
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import FREE
 from mmsim.mm.mmzone import (
@@ -18,7 +19,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
     pageblock_order,
 )
-from mmsim.mm.page_alloc import Gfp, put_back, rmqueue
+from mmsim.mm.page_alloc import put_back, rmqueue
 
 
 def available(zone: Zone, mask: Gfp, order: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from errno import ENOMEM
 
 from mmsim.mm.bulk import alloc_bulk, available, free_range, joined
+from mmsim.mm.gfp import Gfp, gfp
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     BALLOON,
@@ -36,7 +37,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
     pageblock_order,
 )
-from mmsim.mm.page_alloc import Gfp, gfp, take_range
+from mmsim.mm.page_alloc import take_range
 
 Pages = list[tuple[int, int]]
 
@@ -103,7 +104,7 @@ def migrate_pages(k: Kernel, pages: Pages, mask: Gfp | None = None) -> tuple[int
 
 
 def depends_on_memory(k: Kernel, pfn: int, nr_pages: int, mask: Gfp, single: bool) -> None:
-    """For `interleavings.explore`: migration depends on the free memory of its zonelist, unless there is plenty for two."""
+    """For `interleavings.explore`: migration depends on its zonelist's free memory, unless there is plenty for two."""
     k.touch_pages(pfn, pfn + nr_pages)
     zonelist = k.zonelists[mask.highest_zone]
     if single and zonelist and available(zonelist[0], mask, 0) >= 2 * nr_pages:

@@ -1,4 +1,4 @@
-"""Scenario files: `format` says what they are (with `checks` and `rules`), `replay` carries them out, `compare` compares."""
+"""Scenario files: `format`, `checks` and `rules` say what they are, `replay` carries them out, `compare` compares."""
 
 from mmsim.scenario.checks import ScenarioError
 from mmsim.scenario.format import Scenario, load, parse

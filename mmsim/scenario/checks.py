@@ -1,4 +1,4 @@
-"""Checks of one JSON value, to be put together: each returns the value converted, or a `ScenarioError` names its place."""
+"""Checks of one JSON value, to be put together: each returns the value converted, or raises `ScenarioError`."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from mmsim.log import Event
 from mmsim.machine import Machine
-from mmsim.mm.memory_hotplug import valid_zones
 from mmsim.mm.mmzone import migratetype_names, zone_names
+from mmsim.mm.zones import valid_zones
 from mmsim.sizes import pfn
 
 Step = dict[str, Any]

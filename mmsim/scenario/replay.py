@@ -12,8 +12,9 @@ from errno import errorcode
 from pathlib import Path
 from typing import Any
 
-from mmsim.machine import Machine, Result
+from mmsim.machine import Machine
 from mmsim.races import Racer, race, schedules
+from mmsim.result import Result
 from mmsim.scenario.checks import ScenarioError
 from mmsim.scenario.compare import Difference, Sight, Step, compare
 from mmsim.scenario.format import Scenario, load

@@ -12,8 +12,9 @@ import ipywidgets as w
 from mmsim import draw
 from mmsim.draw import Figure
 from mmsim.interleavings import Exploration
-from mmsim.machine import ALL_PATCHES, Machine, Result
+from mmsim.machine import ALL_PATCHES, Machine
 from mmsim.races import explore
+from mmsim.result import Result
 from mmsim.scenario.replay import carry_out, racer
 from mmsim.widgets.scenario import Control, Step, filled, story
 from mmsim.widgets.stepper import WIDE, Shown, area, button, heading, html, row, step_slider

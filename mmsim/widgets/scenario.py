@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as w
 
 from mmsim.draw.figure import size as readable
-from mmsim.machine import Result
+from mmsim.result import Result
 from mmsim.sizes import size
 from mmsim.widgets.stepper import WIDE
 

@@ -1,0 +1,63 @@
+"""How a call on a machine ends: with an errno, as an `OSError` or as a `Result`, or with a panic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
+
+from mmsim.cpu import ENDLESS
+from mmsim.log import Event, KernelPanic, Trace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Traced(Protocol):
+    """What has a trace, and may have panicked."""
+
+    @property
+    def trace(self) -> Trace:
+        """Everything that has happened."""
+
+
+M = TypeVar("M", bound=Traced)
+
+
+def running(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
+    """What only a running machine can do: raises KernelPanic when it has panicked."""
+
+    @wraps(method)
+    def checked(machine: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if machine.trace.panicked is not None:
+            raise KernelPanic(f"the machine has panicked: {machine.trace.panicked}")
+        return method(machine, *args, **kwargs)
+
+    return checked
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one call ended: the errno's name (`"0"` for success), what it returned, and what happened in it."""
+
+    errno: str
+    value: Any = None
+    panic: str | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def log(self) -> list[str]:
+        """The lines of the kernel log."""
+        return [e.text for e in self.events if e.kind == "printk" and e.data != "debug"]
+
+    def __str__(self) -> str:
+        said = [str(e) for e in self.events if e.kind == "printk" and e.data != "debug"]
+        end = "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
+        return "\n".join([*said, end])
+
+
+def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:
+    """Raise OSError as Python would for a system call that failed so."""
+    raise OSError(number, ENDLESS if endless else os.strerror(number), what)

@@ -1,0 +1,102 @@
+"""Booting: the command line, the zones of RAM, and who has memory from the start."""
+
+import pytest
+
+from mmsim import Machine
+from mmsim.boot import find_zone_movable_pfn, parse_cmdline
+
+GIB = 1 << 18  # in pages
+MIB = 1 << 8
+
+
+def zones(**keys):
+    return {z.name: (z.zone_start_pfn, z.present_pages) for z in Machine(**keys).kernel.zones if z.populated}
+
+
+@pytest.mark.parametrize(("memory", "wanted"), [
+    ("1M", {"DMA": (0, 1 * MIB)}),
+    ("16M", {"DMA": (0, 16 * MIB)}),
+    ("64M", {"DMA": (0, 16 * MIB), "DMA32": (16 * MIB, 48 * MIB)}),
+    ("4G", {"DMA": (0, 16 * MIB), "DMA32": (16 * MIB, 4 * GIB - 16 * MIB)}),
+    ("6G", {"DMA": (0, 16 * MIB), "DMA32": (16 * MIB, 4 * GIB - 16 * MIB), "Normal": (4 * GIB, 2 * GIB)}),
+])
+def test_zones_by_address(memory, wanted):
+    assert zones(boot_memory=memory) == wanted
+
+
+# what is given: the size of ZONE_MOVABLE in MiB, of 6 GiB of RAM
+@pytest.mark.parametrize(("cmdline", "movable"), [
+    ("", 0),
+    ("movablecore=1G", 1024),
+    ("movablecore=1G kernelcore=1G", 1024),
+    ("movablecore=1G kernelcore=5632M", 512),  # the larger kernelcore wins
+    ("kernelcore=5G", 1024),
+    ("kernelcore=50%", 2048),  # at most the whole highest zone
+    ("movablecore=25%", 1536),
+    ("movablecore=3G", 2048),
+    ("movablecore=6M", 8),  # rounded up to 4 MiB
+    ("kernelcore=5118M", 1024),  # the start is rounded up
+    ("kernelcore=6G", 0),
+    ("movablecore=1G movable_node", 0),
+    ("kernelcore=0", 0),
+])
+def test_the_size_of_zone_movable(cmdline, movable):
+    found = zones(boot_memory="6G", cmdline=cmdline)
+    assert found.get("Movable", (6 * GIB - movable * MIB, 0)) == (6 * GIB - movable * MIB, movable * MIB)
+
+
+@pytest.mark.parametrize(("nr_pages", "highest"), [(2 * GIB, 16 * MIB), (6 * GIB, 4 * GIB), (2048, 0)])
+def test_zone_movable_is_cut_from_the_highest_zone(nr_pages, highest):
+    assert find_zone_movable_pfn(nr_pages, parse_cmdline("kernelcore=4K")) == max(highest, 1024)
+
+
+@pytest.mark.parametrize("cmdline", ["memhp_default_state=online_movable", "memhp_default_state=offline", ""])
+def test_the_policy_for_added_memory(cmdline):
+    assert Machine(cmdline=cmdline).read("auto_online_blocks") == (cmdline.partition("=")[2] or "offline")
+
+
+@pytest.mark.parametrize("word", [
+    "quiet", "memhp_default_state=maybe", "movablecore=", "movablecore=x", "movablecore=1G,", "kernelcore=mirror",
+    "movable_node=1", "panic_on_warn=0", "panic_on_warn", "="])
+def test_what_the_command_line_can_not_say(word):
+    with pytest.raises(ValueError, match="kernel parameter") as error:
+        parse_cmdline(f"movable_node {word}")
+    assert word.partition("=")[0] in str(error.value)
+
+
+def test_flags_of_the_command_line():
+    assert parse_cmdline("movable_node panic_on_warn=1")[3:] == (True, True)
+    assert parse_cmdline("")[3:] == (False, False)
+
+
+@pytest.mark.parametrize("memory", ["96M", "200M"])
+def test_what_is_missing_of_the_last_block_is_a_hole(memory):
+    machine = Machine(boot_memory=memory, zone_of=[])
+    end = int(memory[:-1]) * MIB
+    assert machine.kernel.memmap.kind(end - 1).name == "free"
+    assert machine.kernel.memmap.kind(end).name == "hole"
+    assert sum(z.present_pages for z in machine.kernel.zones) == end
+    assert max(z.zone_end_pfn for z in machine.kernel.zones) == end
+
+
+def test_the_kernel_keeps_some_boot_memory():
+    machine = Machine(boot_memory="6G", cmdline="movablecore=1G")
+    for zone in machine.kernel.zones[::3]:
+        assert 0 < zone.managed_pages < zone.present_pages
+    assert machine.kernel.memmap.kind(6 * GIB - 1).name == "reserved"  # top-down, so inside ZONE_MOVABLE
+
+
+def test_a_unit_machine_has_everything_free():
+    machine = Machine(boot_memory="6G", zone_of=[])
+    for zone in machine.kernel.zones:
+        assert zone.nr_free_pages == zone.managed_pages == zone.present_pages
+
+
+def test_zone_of_puts_pages_into_zones():
+    found = zones(boot_memory="256M", zone_of=[(0, "addr:64M", "Movable"), ("addr:128M", "addr:192M", "Normal")])
+    assert found == {"DMA32": (64 * MIB, 128 * MIB), "Normal": (128 * MIB, 64 * MIB), "Movable": (0, 64 * MIB)}
+
+
+def test_every_section_of_boot_memory_is_an_online_block():
+    machine = Machine(boot_memory="1G")
+    assert [(b.id, b.state) for b in machine.kernel.memory_blocks.values()] == [(n, "online") for n in range(8)]

@@ -1,0 +1,132 @@
+"""Allocating a given range: what makes it fail early, late, or only for a while."""
+
+import pytest
+
+from mmsim.mm.contig import alloc_contig_range, free_contig_range
+from mmsim.mm.mmzone import migratetype_names
+
+NORMAL, MOVABLE = 0, 32768
+BUSY = "alloc_contig_range: [{:x}, {:x}) PFNs busy"
+
+
+def kinds(machine, *pfns):
+    return [machine.kernel.memmap.kind(pfn).name for pfn in pfns]
+
+
+# kind of page in the range: is it refused early, late, or not at all; in a kernel zone and in ZONE_MOVABLE
+OUTCOMES = {
+    "lru": ("", ""),
+    "movable_ops": ("", ""),
+    "balloon": ("", ""),
+    "thp": ("", ""),
+    "pcp": ("", ""),
+    "hwpoison_buddy": ("", ""),
+    "lru_pinned": ("late", "late"),
+    "reserved": ("early", "early"),
+    "slab": ("early", "late"),
+    "pagevec": ("early", ""),
+    "hwpoison": ("early", "late"),
+    "offline": ("early", "late"),
+    "offline_ref0": ("late", "late"),
+    "hugetlb": ("late", "late"),
+    "hugetlb_free": ("late", "late"),
+}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+@pytest.mark.parametrize("zone", [NORMAL, MOVABLE])
+def test_when_a_range_is_refused(unit, kind, zone):
+    machine = unit()
+    machine.place(zone + 512, kind)
+    machine.place(zone + 1535, "lru")  # would be moved away before a late failure
+    result = machine.attempt("alloc_contig", zone, zone + 2048)
+    outcome = OUTCOMES[kind][zone == MOVABLE]
+    assert result.errno == ("EBUSY" if outcome else "0")
+    assert (BUSY.format(zone, zone + 2048) in result.log) == (outcome == "late")
+    assert any(e.kind == "migrate" for e in result.events) == (outcome != "early")
+    assert machine.kernel.zones[2].nr_isolate_pageblock == machine.kernel.zones[3].nr_isolate_pageblock == 0
+
+
+def test_nothing_is_dumped_and_nobody_is_told(unit):
+    machine = unit()
+    machine.place(5, "slab")
+    result = machine.attempt("alloc_contig", 0, 1024)
+    assert not [e for e in result.events if e.kind in ("dump", "warn", "notify")]
+
+
+def test_the_pages_are_allocated_and_given_back(unit):
+    machine = unit()
+    machine.alloc_contig(100, 700, name="mine")
+    assert kinds(machine, 99, 100, 699, 700) == ["free", "contig", "contig", "free"]
+    assert machine.kernel.zones[2].nr_free_pages == 32768 - 600
+    machine.free("mine")
+    assert machine.kernel.zones[2].nr_free_pages == 32768
+
+
+def test_units_of_1024_pages_are_isolated(unit):
+    machine = unit()
+    result = machine.attempt("alloc_contig", 1030, 1031)
+    assert [e.data for e in result.events if e.kind == "drain"] == [1024, 1536]
+
+
+def test_an_unmovable_page_in_the_neighbour_pageblock_is_in_the_way(unit):
+    machine = unit()
+    machine.place(600, "slab")
+    assert machine.attempt("alloc_contig", 0, 512).errno == "EBUSY"
+    assert machine.attempt("alloc_contig", 1024, 1536).errno == "0"
+
+
+def test_a_movable_page_beside_the_range_stays(unit):
+    machine = unit()
+    machine.place(600, "lru")
+    assert not [e for e in machine.attempt("alloc_contig", 0, 512).events if e.kind == "migrate"]
+    assert kinds(machine, 600) == ["lru"]
+
+
+@pytest.mark.parametrize("given", ["Movable", "Unmovable", "CMA"])
+def test_pageblocks_come_back_with_the_callers_type(unit, given):
+    machine = unit()
+    machine.set_pageblock(0, "Reclaimable")
+    machine.alloc_contig(0, 512, given)
+    assert migratetype_names[machine.kernel.memmap.get_pageblock_migratetype(0)] == given
+
+
+@pytest.mark.parametrize(("given", "errno"), [("CMA", "0"), ("Movable", "EBUSY")])
+def test_cma_is_for_cma(unit, given, errno):
+    machine = unit()
+    for pfn in (0, 512):
+        machine.set_pageblock(pfn, "CMA")
+    assert machine.attempt("alloc_contig", 0, 1024, given).errno == errno
+
+
+@pytest.mark.parametrize(("rounds", "errno"), [(0, "0"), (4, "0"), (5, "EBUSY"), (9, "EBUSY")])
+def test_a_pin_has_to_go_before_the_last_of_five_attempts(unit, rounds, errno):
+    machine = unit()
+    machine.place(5, "lru_pinned", 1, "p")
+    machine.unpin_after("p", rounds)
+    assert machine.attempt("alloc_contig", 0, 1024).errno == errno
+
+
+def test_pages_already_moved_stay_where_they_went(unit):
+    machine = unit()
+    machine.place(5, "lru", 10, "user")
+    machine.place(100, "lru_pinned")
+    assert machine.attempt("alloc_contig", 0, 1024).errno == "EBUSY"
+    assert not set(range(5, 15)) & {p for a, b in machine.pages.runs(machine.pages.held("user")) for p in range(a, b)}
+
+
+def test_without_room_it_fails_with_enomem(unit):
+    machine = unit()
+    machine.allocate("all", "256M")
+    assert machine.attempt("alloc_contig", MOVABLE, MOVABLE + 1024).errno == "ENOMEM"
+    assert machine.kernel.zones[3].nr_isolate_pageblock == 0
+
+
+def test_a_poisoned_page_is_never_given_back(unit, drive):
+    machine = unit()
+    machine.poison(7)
+    assert drive(machine, alloc_contig_range(machine.kernel, 0, 1024, 1)) == 0
+    assert kinds(machine, 6, 7, 8) == ["contig", "hwpoison", "contig"]
+    free_contig_range(machine.kernel, 0, 1024)
+    assert kinds(machine, 6, 7, 8) == ["free", "hwpoison", "free"]
+    assert machine.kernel.zones[2].poisoned == set()
