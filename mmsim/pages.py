@@ -270,9 +270,10 @@ class Pages:
         """Put free pages into a state, or (kind `free`) free pages in any state."""
         k, end = self.k, self.check_place(pfn, kind, count, name)
         if kind == "free":
-            for start, stop in [(p, p + nr) for p, nr in k.memmap.runs(pfn, end, NOT_FREE)]:
-                self.forget(start, stop)
-                free_range(k, start, stop)
+            self.forget(pfn, end)
+            k.memmap.recode(pfn, end, {HWPOISON_BUDDY: FREE})  # these are in the buddy already
+            for start, nr in k.memmap.runs(pfn, end, NOT_FREE):
+                free_range(k, start, start + nr)
             return
         if kind == "hwpoison_buddy":
             k.memmap.fill(pfn, end, HWPOISON_BUDDY)

@@ -12,7 +12,7 @@ from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.memory_failure import memory_failure
 from mmsim.mm.memory_hotplug import device_offline, device_online
-from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE
+from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SHIFT
 from mmsim.mm.zones import ONLINE_TYPES, valid_zones
 
 MEMORY = "/sys/devices/system/memory/"
@@ -106,12 +106,9 @@ async def store_block(k: Kernel, block: MemoryBlock, name: str, word: str) -> in
 
 
 def store_hard_offline_page(k: Kernel, word: str) -> int:
-    """Poison the page at a physical address."""
+    """Poison the page at a physical address; -ENXIO if it is not online."""
     try:
-        pfn = int(word, 0) >> 12
+        address = int(word, 0)
     except ValueError:
         return -EINVAL
-    if k.pfn_to_online_page(pfn) is None:
-        return -ENODEV
-    memory_failure(k, pfn)
-    return 0
+    return memory_failure(k, address >> PAGE_SHIFT)

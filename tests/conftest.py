@@ -4,6 +4,7 @@ import pytest
 
 from mmsim import Machine
 from mmsim.cpu import Task, run
+from mmsim.mm import memory_hotplug
 
 
 @pytest.fixture
@@ -36,3 +37,16 @@ def drive():
         return run(machine.kernel, Task("test", path=path))
 
     return to_the_end
+
+
+@pytest.fixture
+def hotplug(drive):
+    """A unit machine of boot blocks 0 (Normal) and 1 (Movable), and added blocks that are offline."""
+
+    def boot(*added, zones=(("block:0", "block:1", "Normal"), ("block:1", "block:2", "Movable")), **keys):
+        machine = Machine(**{"boot_memory": "256M", "zone_of": zones, **keys})
+        for number in added:
+            assert drive(machine, memory_hotplug.add_memory(machine.kernel, number)) == 0
+        return machine
+
+    return boot

@@ -28,7 +28,8 @@ from random_steps import (
 )
 
 from mmsim.machine import Machine
-from mmsim.mm.page_alloc import alloc_pages, free_pages, gfp
+from mmsim.mm.gfp import gfp
+from mmsim.mm.page_alloc import alloc_pages, free_pages
 
 READ_ONLY = ("has_unmovable",)
 SPENT = ("triggers",)  # a signal that was prepared for a write is spent with it, whatever comes of the write

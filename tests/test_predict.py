@@ -1,0 +1,47 @@
+"""Predictions of a reader, checked."""
+
+import pytest
+
+from mmsim import predict
+
+
+@pytest.fixture
+def seen(unit):
+    machine = unit()
+    machine.place(7, "slab")
+    return machine, machine.attempt("isolate", 0, 512, ("REPORT_FAILURE",))
+
+
+def test_what_comes_true(seen):
+    verdict = predict(*seen, errno="EBUSY", dumped=[7], warns=0)
+    assert verdict.right
+    assert [line.split(" = ")[0] for line in str(verdict).splitlines()] == [
+        "right: errno", "right: dumped", "right: warns"]
+
+
+def test_what_does_not_is_answered(seen):
+    verdict = predict(*seen, errno="0", dumped=[7])
+    assert not verdict.right
+    wrong, right = str(verdict).splitlines()
+    assert wrong.startswith("wrong: errno = 0")
+    assert "EBUSY" in wrong
+    assert right.startswith("right: dumped")
+
+
+def test_without_a_result_the_state_can_be_predicted(seen):
+    machine, _ = seen
+    assert predict(machine, blocks={"0": "online Normal", "1": "online Movable", "2": "absent"}).right
+    assert not predict(machine, blocks={"1": "offline"}).right
+
+
+def test_what_can_not_be_predicted_is_named(seen):
+    with pytest.raises(ValueError, match="can't be predicted: 'weather'; known are"):
+        predict(*seen, weather="fine")
+
+
+def test_a_notebook_shows_a_table_with_everything_escaped(seen):
+    table = predict(*seen, errno="<0>", warns=0)._repr_html_()
+    assert "✗ wrong" in table
+    assert "✓ right" in table
+    assert "&lt;0&gt;" in table
+    assert "<0>" not in table
