@@ -13,6 +13,7 @@ from mmsim.mm.mmzone import (
     DMA32_END_PFN,
     DMA_END_PFN,
     MAX_ORDER_NR_PAGES,
+    MEMORY_BLOCK_SIZE,
     PAGES_PER_SECTION,
     SECTION_SHIFT,
     ZONE_DMA,
@@ -126,6 +127,7 @@ def boot(k: Kernel, boot_memory: int, cmdline: Cmdline, zone_of: list[ZoneOf] | 
     With `zone_of` (a unit machine) nothing is reserved.
     """
     nr_pages = boot_memory >> 12
+    k.trace.printk(f"x86/mm: Memory block size: {MEMORY_BLOCK_SIZE >> 20}MB")
     zones = zone_column(nr_pages, find_zone_movable_pfn(nr_pages, cmdline), zone_of or [])
     per_section = PAGES_PER_SECTION >> pageblock_order
     for number in range(-(-nr_pages // PAGES_PER_SECTION)):

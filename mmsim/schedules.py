@@ -110,46 +110,34 @@ class Run:
                 previous = step
 
     def look_for_races(self, index: int) -> None:
-        """Find the earlier steps that could as well have come after the one at this place; note to try that."""
+        """Find the steps that could as well have come after the one at this place; note to try that."""
         node = self.stack[index]
-        node.clock = dict(self.stack[self.last[node.now]].clock) if node.now in self.last else {}
-        order = dict(node.clock)
-        races = []
+        mine = self.stack[self.last[node.now]].clock if node.now in self.last else {}
+        node.clock, forced = dict(mine), dict(mine)
         for step in self.before(index):
             other = self.stack[step]
+            if forced.get(other.now, -1) < step and self.reverse(step, index, forced):
+                merge(forced, other.clock)  # not if it was blocked before: who blocked it might have come later, too
             merge(node.clock, other.clock)
-            if order.get(other.now, -1) < step and not self.lets_go(step, index):
-                races.append(step)
-                merge(order, other.clock)  # what came before that is not in a race with this one
         node.clock[node.now] = index
-        for step in races:
-            self.reverse(step, index)
 
-    def lets_go(self, step: int, index: int) -> bool:
-        """Was the task of the later step blocked until the earlier one? Then these two have only one order.
+    def reverse(self, step: int, index: int, forced: dict[int, int]) -> bool:
+        """Have the search try an order in which the step at `index` comes before an earlier one; False if none does.
 
-        Which task went first through the lock is another question, asked of the steps that took it.
+        With it come the steps between that do not depend on the earlier one. Any of them that needs none of the
+        others can be the first (Abdulla and others, *Optimal Dynamic Partial Order Reduction*, 2014).
         """
-        task = self.stack[index].now
-        return self.last.get(task, -1) < step and task not in self.stack[step].runnable
-
-    def reverse(self, step: int, index: int) -> None:
-        """Have a task tried before `step` that leads to the same run with the two in the other order.
-
-        Such a run goes on with all steps in between that do not depend on the first of the two, and then the
-        second; any task that may begin it will do (a *source set*, Abdulla and others, *Optimal Dynamic
-        Partial-Order Reduction*, 2014).
-        """
-        first = self.stack[step]
-        rest = [k for k in range(step + 1, index) if self.stack[k].clock.get(first.now, -1) < step]
-        rest.append(index)
-        begin = {
-            self.stack[k].now for k in rest
-            if not any(self.stack[k].clock.get(self.stack[e].now, -1) >= e for e in rest if e < k)
-        }
-        if not begin & first.todo:
-            able = [task for task in first.runnable if task in begin]
-            first.todo.update(able[:1] or first.runnable)
+        other = self.stack[step]
+        firsts: list[int] = []
+        for i in range(step + 1, index + 1):
+            task, clock = self.stack[i].now, forced if i == index else self.stack[i].clock
+            independent = i == index or clock.get(other.now, -1) < step
+            if independent and task not in firsts and all(clock.get(first, -1) <= step for first in firsts):
+                firsts.append(task)
+        able = [task for task in firsts if task in other.runnable]
+        if able and other.todo.isdisjoint(able):
+            other.todo.add(able[-1])
+        return self.stack[index].now not in firsts or self.stack[index].now in able
 
 
 def schedules(start: Callable[[], R], prune: bool = True) -> Iterator[tuple[R, int]]:

@@ -89,6 +89,9 @@ def test_isolated_and_cma_memory_is_not_available_to_the_kernel():
     zone = machine_of([(2, "Isolate"), (3, "CMA")]).kernel.zones[2]
     assert available(zone, gfp("GFP_KERNEL"), 0) == 1024
     assert available(zone, gfp("GFP_HIGHUSER_MOVABLE"), 0) == 1536
+    zone.watermark_min = 100  # which CMA pages do not help to keep
+    assert available(zone, gfp("GFP_KERNEL"), 0) == 924
+    assert available(zone, gfp("GFP_HIGHUSER_MOVABLE"), 0) == 1436
 
 
 def test_chunks_of_an_order_are_aligned():

@@ -68,6 +68,7 @@ def test_the_order_of_the_checks(device, at, size, busy, answer):
 
 
 def test_unplug_has_no_lower_limit(device):
+    device.resize(2 * MIB)
     assert unplug(device, 0, 32) == "ACK"
     assert device.size == 0
 

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmsim.mm.memmap import ABSENT, CODE, FREE, KINDS, LRU, REFS, SLAB, Codes, MemMap, Owners, Section, codes, whole
@@ -157,6 +157,7 @@ changes = st.lists(
 
 @REPEATABLE
 @given(changes, st.integers(0, 80), st.integers(0, 40))
+@example([(0, 10, "a"), (1, 8, "b")], 0, 20)
 def test_owners_remember_what_a_dict_remembers(changes, start, length):
     owners, naive, people = Owners(), {}, {name: Somebody(name) for name in "abc"}
     for low, nr, name in changes:

@@ -224,7 +224,10 @@ def test_a_file_that_cannot_be_read_is_no_wrong_scenario(tmp_path):
             scenario(place("addr:1Q")),
             '$.steps[0].pfn: expected a pfn: an integer, or a string such as "addr:4G"',
         ),
-        (scenario(place("addr:1K")), "$.steps[0].pfn: expected a pfn ('addr:1K' is misaligned: 1K is not on a page boundary), found"),
+        (
+            scenario(place("addr:1K")),
+            "$.steps[0].pfn: expected a pfn ('addr:1K' is misaligned: 1K is not on a page boundary), found",
+        ),
         (scenario(place(True)), 'or "block:41+512", found true'),
         (
             scenario(machine={"boot_memory": "2GB"}),

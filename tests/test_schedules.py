@@ -13,7 +13,8 @@ from mmsim.schedules import dependent, schedules
 class Program:
     """Tasks as lists of steps: `w x` changes x, `r x` reads it, `post s` and `take s` count a semaphore up and down.
 
-    A task waits before a `take` while the semaphore is 0. Who may be kept from it by another `take` says first that it
+    A task waits before a `take` while the semaphore is 0; `take s x` also changes x in the same step. Who may be kept
+    from it by another `take` says first that it
     is going to: `want s`, which depends on all that is done to s.
     """
 
@@ -29,12 +30,12 @@ class Program:
         return [i for i in unfinished if self.next(i)[0] != "take" or self.semaphores[self.next(i)[1]]]
 
     def step(self, task):
-        do, key = self.next(task)
+        do, key, *more = self.next(task)
         if do in ("post", "take"):
             self.semaphores[key] += 1 if do == "post" else -1
         self.way.append((task, self.done[task]))
         self.done[task] += 1
-        return footprint(do, key)
+        return footprint(do, key, *more)
 
     def stopped(self):
         return False
@@ -46,8 +47,8 @@ class Program:
         pass
 
 
-def footprint(do, key):
-    return {key: do != "r"}
+def footprint(do, *keys):
+    return dict.fromkeys(keys, do != "r")
 
 
 def ways(tasks, prune):
@@ -153,8 +154,9 @@ def test_queued_work_is_tried_before_and_after_what_it_depends_on(order):
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))], ids=str)
-def test_work_that_needs_no_second_step_too(order):
-    tasks = [["w s"], ["post s"], ["take s"]]
+@pytest.mark.parametrize("work", ["take s", "take s x"])
+def test_work_that_is_done_in_the_step_that_was_waited_for_too(order, work):
+    tasks = [["w s" if work == "take s" else "w x"], ["post s"], [work]]
     tasks = [tasks[i] for i in order]
     classes = {equivalence_class(tasks, way) for way in all_ways(tasks)}
     assert {equivalence_class(tasks, way) for way in ways(tasks, prune=True)} == classes
@@ -169,7 +171,7 @@ locked = st.sampled_from("mn").flatmap(lambda m: accesses.map(
 paths = st.one_of(
     st.lists(accesses | st.just("post s"), min_size=1, max_size=3),
     st.builds(list.__add__, plain, locked), locked)
-worker = st.tuples(st.just("take s"), accesses).map(list)
+worker = st.tuples(st.sampled_from(["take s", "take s x", "take s y"]), accesses).map(list)
 programs = st.tuples(paths, paths).map(list) | st.tuples(paths, paths.filter(lambda p: len(p) < 4), worker).map(list)
 
 

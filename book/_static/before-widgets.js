@@ -32,6 +32,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const icon of document.querySelectorAll(".theme-switch-button [title], .theme-switch-button svg")) {
     icon.removeAttribute("title");
     icon.querySelector("title")?.remove();
+    icon.ariaHidden = "true";
   }
 });
 

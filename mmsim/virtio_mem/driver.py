@@ -67,6 +67,7 @@ class VirtioMem(Hotplug):
             ("subblock size", self.subblock_size),
         ):
             self.dev_log(f"{name}: {size:#x}")
+        self.dev_log("nid: 0")
         if self.plugged_size:
             self.dev_log("unplugging all memory is required")
             self.unplug_all_required = True

@@ -126,9 +126,9 @@ def visit(request, browser, origin):
     visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
     visit.page.on("requestfailed", lambda asked: visit.problems.append(f"{asked.failure}: {asked.url}"))
     visit.page.on("response", visit.answered)
-    visit.page.goto(f"{origin}{request.param}.html")
-    visit.page.wait_for_load_state("networkidle")
-    visit.page.wait_for_function(DRAWN)
+    visit.page.goto(f"{origin}{request.param}.html", wait_until="networkidle")
+    if LIVE.exists() and not visit.page.evaluate(DRAWN):
+        visit.problems.append("a widget was not drawn")
     yield visit
     context.close()
 
