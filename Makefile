@@ -17,11 +17,11 @@ BOOK := _config.yml _toc.yml $(shell find book tools -type f -not -name '*.pyc' 
 unexport PYTHONHOME PYTHONPATH
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test lint bench lab serve lock clean
+.PHONY: help book test lint bench outputs lab serve lock clean
 
 help:  ## Print this help
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name what; do \
-		printf 'make %-6s %s\n' "$$name" "$$what"; done
+		printf 'make %-7s %s\n' "$$name" "$$what"; done
 
 book: $(SITE)  ## Run every notebook and build the site into _build/html
 	@echo "The book is in $(CURDIR)/_build/html/index.html ('make serve' serves it to your browser)."
@@ -35,6 +35,9 @@ lint: $(ENV)  ## Run ruff, and mypy --strict on mmsim
 
 bench: $(ENV)  ## Run the benchmarks
 	@set -e; for file in $(sort $(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+outputs: $(ENV)  ## Run every notebook and store its outputs in it, for 'make test' to compare with
+	$(BIN)/python tools/store_outputs.py $(shell find book -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*')
 
 lab: $(ENV)  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=book
