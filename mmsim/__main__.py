@@ -1,4 +1,4 @@
-"""The command line: `python -m mmsim replay FILE_OR_FOLDER ...`."""
+"""The command line: `python -m mmsim replay FILE_OR_FOLDER ...`, `python -m mmsim trace FILE`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from mmsim.scenario import Report, ScenarioError, replay_file, scenario_files
+from mmsim.scenario import Report, ScenarioError, load, replay_file, scenario_files, trace
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,11 +18,26 @@ def main(arguments: list[str] | None = None) -> int:
                                  description="One line a file: ok, or the first step that diverges.")
     replay.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="a scenario, or a folder of them")
     replay.add_argument("--json", action="store_true", help="the whole comparison, a JSON object a line")
+    tracing = commands.add_parser("trace", help="carry out one scenario and print all that happens",
+                                  description="Each step, and the events in it: log lines, requests, notifications.")
+    tracing.add_argument("file", metavar="FILE", help="a scenario; of several patch sets the first is taken")
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         parser.print_help()
         return 0
-    return replay_all(chosen.paths, chosen.json)
+    return trace_file(chosen.file) if chosen.command == "trace" else replay_all(chosen.paths, chosen.json)
+
+
+def trace_file(file: str) -> int:
+    """Print what happens in a scenario; returns the exit status."""
+    try:
+        scenario = load(file)
+        for line in trace(scenario, scenario.patch_sets[0]):
+            print(line)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def replay_all(paths: list[str], as_json: bool) -> int:

@@ -109,3 +109,8 @@ def test_a_difference_says_what_was_found():
 def test_every_key_of_an_expectation_has_a_question():
     races = {"reachable", "unreachable"}
     assert set(COMPARE) == {key.rstrip("?") for key in SEEN} | {"errno", "text", "unmovable"} - races
+
+
+def test_what_is_not_there_differs_from_all_that_is_expected_of_it(look):
+    expect = {"plugged": 0, "requested": 0, "driver": {"broken": False}, "pageblocks": {"block:60": "Movable"}}
+    assert look(expect) == ["$.plugged", "$.requested", "$.driver", "$.pageblocks.block:60"]

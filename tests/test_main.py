@@ -152,3 +152,17 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(file, tmp_path):
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait() == 1
+
+
+def test_trace_prints_each_step_and_what_happened_in_it(file, capsys):
+    assert main(["trace", file(GOOD)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "0: isolate start=0 end=512"
+    assert any("pageblock 0x0: Isolate" in line for line in out)
+    assert out[-1] == "   -> 0"
+
+
+@pytest.mark.parametrize("document", [BROKEN, IMPOSSIBLE])
+def test_trace_of_what_can_not_be_done(file, capsys, document):
+    assert main(["trace", file(document)]) == 2
+    assert capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmsim.log import Event
 from mmsim.machine import Machine
-from mmsim.mm.mmzone import migratetype_names, zone_names
+from mmsim.mm.mmzone import SECTION_SHIFT, migratetype_names, zone_names
 from mmsim.mm.zones import valid_zones
 from mmsim.sizes import pfn
 
@@ -161,7 +161,9 @@ def compare_zones(expected: Step, see: Sight, path: str) -> Iterator[Difference]
 def compare_driver(expected: Step, see: Sight, path: str) -> Iterator[Difference]:
     """States and plugged subblocks of blocks, and the worker's facts."""
     driver = see.machine.driver
-    assert driver is not None
+    if driver is None:
+        yield Difference(path, expected, "no driver")
+        return
     for key, value in expected.items():
         if key == "states":
             yield from each(value, f"{path}.{key}", lambda n, want, at: one(
@@ -175,24 +177,32 @@ def compare_driver(expected: Step, see: Sight, path: str) -> Iterator[Difference
 
 
 def page_type(see: Sight, key: str) -> str:
-    """The migrate type of a page's pageblock."""
-    page = see.machine.page(int(key) if key.isdigit() else key)
-    return migratetype_names[see.machine.kernel.memmap.get_pageblock_migratetype(page)]
+    """The migrate type of a page's pageblock; `absent` where no memory is."""
+    memmap, page = see.machine.kernel.memmap, pfn(key)
+    if page >> SECTION_SHIFT not in memmap.sections:
+        return "absent"
+    return migratetype_names[memmap.get_pageblock_migratetype(page)]
 
 
 Compare = Callable[[Any, Sight, str], Iterator[Difference]]
 
 
-def device_size(see: Sight, name: str) -> int:
+def compare_device(name: str) -> Compare:
     """A size of the device, in bytes."""
-    return int(getattr(see.machine.need_device(), name))
+    def check(expected: Any, see: Sight, path: str) -> Iterator[Difference]:
+        device = see.machine.device
+        if device is None:
+            return one("no device", expected, path)
+        return number(getattr(device, name), expected, path)
+
+    return check
 
 
 COMPARE: dict[str, Compare] = {
     "errno": compare_errno,
     "text": lambda want, see, at: one(see.value, want.strip(), at),
-    "plugged": lambda want, see, at: number(device_size(see, "size"), want, at),
-    "requested": lambda want, see, at: number(device_size(see, "requested_size"), want, at),
+    "plugged": compare_device("size"),
+    "requested": compare_device("requested_size"),
     "blocks": compare_blocks,
     "zones": compare_zones,
     "valid_zones": lambda want, see, at: each(want, at, lambda n, value, here: one(

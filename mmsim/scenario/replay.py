@@ -167,6 +167,22 @@ def replay_file(file: str | os.PathLike[str]) -> list[Report]:
     return [replay(scenario, patches, os.fspath(file)) for patches in scenario.patch_sets]
 
 
+def trace(scenario: Scenario, patches: Iterable[int]) -> Iterator[str]:
+    """Carry a scenario out without comparing; yields each step and everything that happened in it, as text.
+
+    A race is not run: there is no one order of its events.
+    """
+    machine = boot_machine(scenario, patches)
+    for index, step in enumerate(scenario.steps):
+        what = " ".join(f"{key}={value}" for key, value in step.items() if key not in ("do", "note", "expect"))
+        yield f"{index}: {step['do']} {what}".rstrip()
+        if step["do"] == "race":
+            return
+        result = carry_out(machine, step)
+        yield from (f"   {event.kind:8}{event}" for event in result.events)
+        yield f"   -> {'panic' if result.panic else result.errno}"
+
+
 def scenario_files(paths: Iterable[str]) -> list[str]:
     """The files named, and all .json files of the folders named."""
     return [

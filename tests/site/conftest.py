@@ -108,18 +108,11 @@ class Visit:
         self.outside.append(route.request.url)
         route.abort()
 
-    def look(self, scheme="light", width=1280):
-        """Change the colour scheme and the width."""
-        self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        self.page.set_viewport_size({"width": width, "height": 900})
-        self.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-
 
 @pytest.fixture(scope="module", params=PAGES)
 def visit(request, browser, origin):
     """Each page of the book in turn, opened once for all tests of a file."""
-    screen = {"width": 1280, "height": 900}
-    context = browser.new_context(color_scheme="light", reduced_motion="reduce", viewport=screen)
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", reduced_motion="reduce")
     visit = Visit(context.new_page())
     context.route(lambda url: not url.startswith((origin, "data:", "blob:")), visit.block)
     visit.page.on("console", visit.heard)
@@ -131,6 +124,18 @@ def visit(request, browser, origin):
         visit.problems.append("a widget was not drawn")
     yield visit
     context.close()
+
+
+@pytest.fixture(scope="module", params=["light-1280", "dark-360"])
+def view(request, visit):
+    """The page in both colour schemes, on a wide and on a narrow screen."""
+    scheme, width = request.param.split("-")
+    if visit.page.viewport_size["width"] != int(width):
+        visit.page.emulate_media(color_scheme=scheme)
+        visit.page.set_viewport_size({"width": int(width), "height": 900})
+        visit.page.wait_for_timeout(400)  # the theme makes what scrolls focusable a moment after the width has changed
+    assert visit.page.locator("html").get_attribute("data-theme") == scheme
+    return visit.page
 
 
 # Every widget that the page holds has been drawn beside the script that holds it.

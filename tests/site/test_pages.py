@@ -1,7 +1,5 @@
 """Every page in a browser: it loads, asks no other host, fits the screen, and its widgets work without Python."""
 
-import pytest
-
 # What sticks out to the right, for the message of a test that fails.
 WIDEST = """() => {
     const room = document.documentElement.clientWidth;
@@ -38,32 +36,25 @@ def test_page_has_a_title_and_one_main_heading(visit):
     assert visit.page.locator("html[lang=en]").count() == 1
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_page_is_not_wider_than_the_screen(visit, scheme, width):
-    visit.look(scheme, width)
-    assert visit.page.evaluate(WIDEST) == []
-
-
 def test_every_widget_is_drawn(visit, live):
-    visit.look()
     assert visit.page.evaluate(FLAT) == []
 
 
 def test_a_stepper_steps_by_keyboard(visit, live):
-    visit.look()
-    for stepper in visit.page.locator(".mmsim-stepper").all():
-        if stepper.is_visible():
-            picture = stepper.locator("> :last-child")
-            before = picture.inner_text()
-            stepper.locator(".noUi-handle").press("ArrowRight")
-            assert picture.inner_text() != before
-            assert stepper.locator("select").input_value().startswith("1: ")
+    for stepper in visit.page.locator(".mmsim-stepper:visible").all():
+        picture = stepper.locator("> :last-child")
+        before = picture.inner_text()
+        stepper.locator(".noUi-handle").press("ArrowRight")
+        assert picture.inner_text() != before
+        assert stepper.locator("select").input_value().startswith("1: ")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_sliders_have_a_name_and_stand_out(visit, live, scheme):
-    visit.look(scheme)
-    for name, page, *parts in visit.page.evaluate(SLIDERS):
+def test_page_is_not_wider_than_the_screen(view):
+    assert view.evaluate(WIDEST) == []
+
+
+def test_sliders_have_a_name_and_stand_out(view, live):
+    for name, page, *parts in view.evaluate(SLIDERS):
         assert name
         assert [part for part in parts if contrast(page, part) < 3] == [], f"on {page}"
 
