@@ -219,8 +219,6 @@ IMPOSSIBLE = {
     "an unaligned range": ([{"do": "isolate", "start": 1, "end": 512}], None, "$.steps[0]"),
     "a page that is not free": ([{"do": "place", "pfn": 0, "kind": "slab"}] * 2, None, "$.steps[1]"),
     "a page of a block that is not there": ([{"do": "poison", "pfn": "block:4"}], VIRTIO, "$.steps[0]"),
-    "a pageblock that is not there": ([{"do": "wait", "seconds": 0, "expect": {"pageblocks": {"block:4": "CMA"}}}],
-                                      VIRTIO, "$.steps[0]"),
     "a device inside boot memory": ([{"do": "boot"}], {"virtio_mem": {"addr": "1G"}}, "$.machine"),
     "too much boot memory": ([{"do": "boot"}], {"boot_memory": "64G"}, "$.machine"),
     "a racer that can't start": ([{"do": "race", "tasks": [

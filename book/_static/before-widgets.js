@@ -18,7 +18,17 @@ const nameSliders = () => {
 };
 new MutationObserver(nameSliders).observe(document.documentElement, { childList: true, subtree: true });
 
+// What scrolls sideways can be reached by keyboard, as long as it does. The theme looks once, before all has its width.
+const SCROLLS = "pre, .pst-scrollable-table-container, .cell_output > .output, .widget-subarea";
+const reachable = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const region of document.querySelectorAll(SCROLLS)) reachable.observe(region);
   // Widgets typeset their labels as version 2 of MathJax did; the page has version 3.
   if (window.MathJax && !window.MathJax.Hub) {
     const { startup } = window.MathJax;

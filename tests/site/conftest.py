@@ -109,10 +109,15 @@ class Visit:
         route.abort()
 
 
+def screen(width):
+    """A screen as Playwright has it."""
+    return {"width": width, "height": 900}
+
+
 @pytest.fixture(scope="module", params=PAGES)
 def visit(request, browser, origin):
     """Each page of the book in turn, opened once for all tests of a file."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", reduced_motion="reduce")
+    context = browser.new_context(viewport=screen(1280), color_scheme="light", reduced_motion="reduce")
     visit = Visit(context.new_page())
     context.route(lambda url: not url.startswith((origin, "data:", "blob:")), visit.block)
     visit.page.on("console", visit.heard)
@@ -132,8 +137,8 @@ def view(request, visit):
     scheme, width = request.param.split("-")
     if visit.page.viewport_size["width"] != int(width):
         visit.page.emulate_media(color_scheme=scheme)
-        visit.page.set_viewport_size({"width": int(width), "height": 900})
-        visit.page.wait_for_timeout(400)  # the theme makes what scrolls focusable a moment after the width has changed
+        visit.page.set_viewport_size(screen(int(width)))
+        visit.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     assert visit.page.locator("html").get_attribute("data-theme") == scheme
     return visit.page
 
