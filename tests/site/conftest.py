@@ -114,9 +114,9 @@ def screen(width):
     return {"width": width, "height": 900}
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="session", params=PAGES)
 def visit(request, browser, origin):
-    """Each page of the book in turn, opened once for all tests of a file."""
+    """Each page of the book in turn, opened once for all tests of it."""
     context = browser.new_context(viewport=screen(1280), color_scheme="light", reduced_motion="reduce")
     visit = Visit(context.new_page())
     context.route(lambda url: not url.startswith((origin, "data:", "blob:")), visit.block)
