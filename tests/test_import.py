@@ -99,7 +99,7 @@ def test_an_import_goes_down(floor):
 
 def test_nothing_of_the_model_knows_its_pictures_or_scenarios():
     for name in CORE:
-        if not name.startswith(("mmsim.scenario", "mmsim.__main__", "mmsim.predict")):
+        if not name.startswith(("mmsim.scenario", "mmsim.__main__", "mmsim.predictions")):
             assert not [m for m in imported(name) if m.startswith(("mmsim.scenario", "mmsim.widgets", "mmsim.draw"))]
 
 

@@ -382,7 +382,7 @@ def test_a_unit_machine_has_no_watermarks():
 def test_only_free_pages_move_to_the_list_of_the_new_type(small, name):
     small.place(3, "slab", 2)
     number = ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate").index(name)
-    assert change_pageblock(small.kernel, zone(small), 0, number) == 510
+    change_pageblock(small.kernel, zone(small), 0, number)
     assert pages_in(chunks(small, number)) - set(range(512, 1024)) == set(range(512)) - {3, 4}
     assert zone(small).nr_free_cma == (510 if number == MIGRATE_CMA else 0)
     assert zone(small).nr_free_pages == (512 if number == MIGRATE_ISOLATE else 1022)

@@ -163,7 +163,7 @@ def test_the_address_of_a_pfn_is_that_of_a_page():
 @pytest.mark.parametrize(
     ("text", "place", "found"),
     [
-        (b'{\n "title": "t",\n}', "line 3, column 1", "JSON"),
+        (b'{\n "title" "t"\n}', "line 2, column 10", "JSON"),
         (b"", "line 1, column 1", "JSON"),
         (b'{"title": "\xff"}', "byte 11", "UTF-8"),
         (b"\xef\xbb\xbf{}", "line 1, column 1", "JSON"),

@@ -71,8 +71,9 @@ class Kernel:
 
     def pfn_to_online_page(self, pfn: int) -> int | None:
         """The pfn itself if its section is online, else None."""
-        self.current.reads(("section", pfn >> SECTION_SHIFT))
-        section = self.memmap.sections.get(pfn >> SECTION_SHIFT)
+        number = pfn >> SECTION_SHIFT
+        self.current.reads(("section", number))
+        section = self.memmap.sections.get(number)
         return pfn if section is not None and section.online else None
 
     def page_count(self, pfn: int) -> int:

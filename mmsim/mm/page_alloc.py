@@ -210,8 +210,8 @@ def put_back(k: Kernel, zone: Zone, start: int, end: int) -> None:
         pfn += 1 << order
 
 
-def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> int:
-    """Set a pageblock's type and move its free pages to the lists of that type; returns their number.
+def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> None:
+    """Set a pageblock's type and move its free pages to the lists of that type.
 
     set_pageblock_migratetype() and move_freepages_block(). A chunk that reaches into the next pageblock is
     split (v5.8 moves it as a whole or not at all).
@@ -222,7 +222,6 @@ def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> int:
     k.memmap.set_pageblock_migratetype(pfn, migratetype)
     for place, nr_pages in runs:
         put_back(k, zone, pfn + place, pfn + place + nr_pages)
-    return sum(nr_pages for _, nr_pages in runs)
 
 
 # -- one chunk ---------------------------------------------------------------------------------------
