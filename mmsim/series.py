@@ -78,7 +78,7 @@ MERGED_STAGES = tuple(frozenset(p.number for p in PATCHES if p.merged <= n) for 
 
 
 def listing(function: Callable[..., Any], patches: Collection[int]) -> str:
-    """The source of a function with these patches applied, and no other, without its docstring.
+    """The source of a function with these patches applied, and no other, without its docstring and annotations.
 
     Raises OSError where the source can't be had.
     """
@@ -90,9 +90,20 @@ def listing(function: Callable[..., Any], patches: Collection[int]) -> str:
         docstring = definition.body.pop(0)
         for number in range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1):
             lines[number - 1] = ""
+    plain_signature(definition, lines)
     for node in sorted(conditions(definition), key=lambda node: node.lineno, reverse=True):
         fold(node, source, lines, frozenset(patches))
     return re.sub(r"\n\n+", "\n", "\n".join(lines)).strip() + "\n"
+
+
+def plain_signature(definition: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> None:
+    """Replace the first lines of a function by its name and the names of its parameters."""
+    ends = [argument.end_lineno or 0 for argument in definition.args.args]
+    ends += [definition.returns.end_lineno or 0] if definition.returns else []
+    end = max([definition.lineno, *ends])
+    word = "async def" if isinstance(definition, ast.AsyncFunctionDef) else "def"
+    names = ", ".join(argument.arg for argument in definition.args.args)
+    lines[definition.lineno - 1 : end] = [f"{word} {definition.name}({names}):"] + [""] * (end - definition.lineno)
 
 
 def conditions(tree: ast.AST) -> Iterator[ast.If]:

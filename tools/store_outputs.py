@@ -16,7 +16,7 @@ def store(path: Path) -> None:
     """Run one notebook in its own folder and write it back."""
     notebook = nbformat.read(path, as_version=4)
     where = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=120, record_timing=False, resources=where).execute()
+    NotebookClient(notebook, timeout=120, record_timing=False, coalesce_streams=True, resources=where).execute()
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
