@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from abc import abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from mmsim import errnos
 from mmsim.cpu import Path
 from mmsim.log import Trace
 from mmsim.mm.contig import alloc_contig_range
@@ -150,8 +150,8 @@ class InsideKernel:
         """The next calls of `add_memory` fail with this errno."""
         if what != "add_memory":
             raise ValueError(f"fail: {what!r} can't be made to fail; only add_memory can")
-        number = getattr(errno, error, None)
-        if not isinstance(number, int):
+        number = next((n for n, name in errnos.errorcode.items() if name == error), None)
+        if number is None:
             raise ValueError(f"fail: {error!r} is no errno")
         self.kernel.failures += [(what, number)] * times
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
+from mmsim import errnos
 from mmsim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
 from mmsim.log import Event, KernelPanic
 from mmsim.schedules import dependent, schedules
@@ -88,7 +88,7 @@ def errno_name(task: Task) -> str | None:
     if not task.done or isinstance(task.result, KernelPanic):
         return None
     if isinstance(task.result, OSError):
-        return ENDLESS if task.endless else errno.errorcode[task.result.errno or 0]
+        return ENDLESS if task.endless else errnos.errorcode[task.result.errno or 0]
     return "0"
 
 

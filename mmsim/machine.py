@@ -6,13 +6,12 @@ raises `OSError` with that errno; what no kernel could be asked raises `ValueErr
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmsim import sysfs
+from mmsim import errnos, sysfs
 from mmsim.boot import boot, check_boot, parse_cmdline
 from mmsim.cpu import ENDLESS, Path, Task, run
 from mmsim.export import export_tree
@@ -139,7 +138,7 @@ class Machine(InsideKernel):
         try:
             value = getattr(self, method)(*args, **kwargs)
         except OSError as error:
-            number = ENDLESS if error.strerror == ENDLESS else errno.errorcode[error.errno or 0]
+            number = ENDLESS if error.strerror == ENDLESS else errnos.errorcode[error.errno or 0]
         except KernelPanic as stop:
             panic = str(stop)
         return Result(number, value, panic, tuple(self.trace.since(mark)))
@@ -150,7 +149,7 @@ class Machine(InsideKernel):
         """The text of a file of /sys or /proc, stripped. Raises FileNotFoundError."""
         text = sysfs.show(self.kernel, path)
         if text is None:
-            raise_errno(errno.ENOENT, sysfs.absolute(path))
+            raise_errno(errnos.ENOENT, sysfs.absolute(path))
         return text
 
     def write(self, path: str, value: str) -> None:
@@ -234,7 +233,7 @@ class Machine(InsideKernel):
         """
         bounds = None if within is None else (self.page(within[0]), self.page(within[1], end=True))
         if not self.pages.allocate(name, size, gfp, order, bounds):
-            raise_errno(errno.ENOMEM, name)
+            raise_errno(errnos.ENOMEM, name)
 
     @running
     def free(self, name: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
+from mmsim import errnos
 from mmsim.cpu import ENDLESS
 from mmsim.log import Event, KernelPanic, Trace
 
@@ -60,4 +60,4 @@ class Result:
 
 def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:
     """Raise OSError as Python would for a system call that failed so."""
-    raise OSError(number, ENDLESS if endless else os.strerror(number), what)
+    raise OSError(number, ENDLESS if endless else errnos.messages[number], what)

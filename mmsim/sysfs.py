@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import re
-from errno import EACCES, EINVAL, EIO, ENODEV, ENOENT
 
 from mmsim import procfs
+from mmsim.errnos import EACCES, EINVAL, EIO, ENODEV, ENOENT
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.memory_failure import memory_failure

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from errno import EBUSY
-
 from mmsim.cpu import Round, preempt
+from mmsim.errnos import EBUSY
 from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import CONTIG, HWPOISON, HWPOISON_BUDDY, codes

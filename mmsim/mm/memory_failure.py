@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENXIO
-
+from mmsim.errnos import ENXIO
 from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import HWPOISON, HWPOISON_BUDDY, LRU, THP, THP_TAIL

@@ -5,9 +5,8 @@ Errors are negative errno values, as in the kernel; pfns and sizes are in pages.
 
 from __future__ import annotations
 
-from errno import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
-
 from mmsim.cpu import Round, preempt
+from mmsim.errnos import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import (
     ABSENT,

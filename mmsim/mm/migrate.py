@@ -6,8 +6,8 @@ A list of isolated pages is a list of runs (first pfn, number of pages); a huge 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import ENOMEM
 
+from mmsim.errnos import ENOMEM
 from mmsim.mm.bulk import alloc_bulk, available, free_range, joined
 from mmsim.mm.gfp import Gfp, gfp
 from mmsim.mm.kernel import Kernel

@@ -6,9 +6,8 @@ Errors are negative errno values, as in the kernel.
 
 from __future__ import annotations
 
-from errno import EBUSY
-
 from mmsim.cpu import preempt
+from mmsim.errnos import EBUSY
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import KINDS, Codes, PageKind, codes_where
 from mmsim.mm.mmzone import (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from errno import errorcode
 from typing import Any
 
+from mmsim.errnos import errorcode
 from mmsim.log import Event
 from mmsim.machine import Machine
 from mmsim.mm.mmzone import SECTION_SHIFT, migratetype_names, zone_names

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from errno import errorcode
 from pathlib import Path
 from typing import Any
 
+from mmsim.errnos import errorcode
 from mmsim.machine import Machine
 from mmsim.races import Racer, race, schedules
 from mmsim.result import Result

@@ -7,9 +7,9 @@ hotplug notifier and the life of unplugged pages are in `hotplug`. Errors are ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY
 
 from mmsim.cpu import preempt
+from mmsim.errnos import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY
 from mmsim.mm.contig import alloc_contig_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_hotplug import add_memory, offline_and_remove_memory, remove_memory

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from errno import EBUSY
 
 from mmsim.cpu import Mutex
+from mmsim.errnos import EBUSY
 from mmsim.mm.contig import free_contig_range
 from mmsim.mm.kernel import Kernel, Notifier
 from mmsim.mm.memmap import (
