@@ -29,6 +29,11 @@ class Event(NamedTuple):
     text: str
     data: object = None
 
+    @property
+    def logged(self) -> bool:
+        """Is it a line of the kernel log? pr_debug is not, on an ordinary kernel."""
+        return self.kind == "printk" and self.data != "debug"
+
     def __str__(self) -> str:
         return f"[{self.time:12.6f}] {self.text}"
 
@@ -68,11 +73,11 @@ class Trace:
 
     def lines(self, mark: int = 0) -> list[str]:
         """The kernel log from event number `mark` on, as dmesg prints it, without the time stamps."""
-        return [e.text for e in self.since(mark, "printk") if e.data != "debug"]
+        return [e.text for e in self.since(mark) if e.logged]
 
     def dmesg(self, mark: int = 0) -> str:
         """The kernel log from event number `mark` on, each line with its time stamp in seconds."""
-        return "\n".join(str(e) for e in self.since(mark, "printk") if e.data != "debug")
+        return "\n".join(str(e) for e in self.since(mark) if e.logged)
 
     def warn(self, where: str) -> None:
         """WARN(): a report with a place, and a panic if the machine was booted with panic_on_warn=1."""

@@ -50,10 +50,10 @@ class Result:
     @property
     def log(self) -> list[str]:
         """The lines of the kernel log."""
-        return [e.text for e in self.events if e.kind == "printk" and e.data != "debug"]
+        return [e.text for e in self.events if e.logged]
 
     def __str__(self) -> str:
-        said = [str(e) for e in self.events if e.kind == "printk" and e.data != "debug"]
+        said = [str(e) for e in self.events if e.logged]
         end = "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
         return "\n".join([*said, end])
 

@@ -128,7 +128,7 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: in
 
     since: leave out so many of the first events, e.g. `len(machine.trace)` of a moment before.
     """
-    events = [e for e in events_of(source)[since:] if e.kind == "printk" and e.data != "debug"]
+    events = [e for e in events_of(source)[since:] if e.logged]
     lines = [str(event) for event in events]
     content = "\n".join(
         f"<b>{escape(text)}</b>" if event.data in LOUD else escape(text)

@@ -47,7 +47,7 @@ class Sight:
 
     def log(self) -> list[str]:
         """The step's lines of the kernel log."""
-        return [e.text for e in self.select("printk") if e.data != "debug"]
+        return [e.text for e in self.events if e.logged]
 
     def block(self, number: int) -> str:
         """A memory block as `blocks` names it."""
