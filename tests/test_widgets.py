@@ -1,20 +1,19 @@
-"""Widgets: move a control in Python, and read what the picture's text equivalent says."""
+"""Widgets: move a control in Python, and read what is to be seen; the browser's side is tied by stored links."""
 
 import pytest
 
 pytest.importorskip("ipywidgets")
 
 import ipywidgets
+from ipywidgets.embed import dependency_state
+from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, story
 
 from mmsim import Machine, draw, widgets
 
-
-def blocks(lab):
-    """Memory block -> (state, driver, plugged) of those that are the device's."""
-    return {row[0]: row[1:4] for row in lab.picture.table.rows if row[2] != "–" and row[1] != "absent"}
+KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
 
 
-# -- stepper -----------------------------------------------------------------------------------------
+# -- one shape ---------------------------------------------------------------------------------------
 
 
 def pictures():
@@ -25,68 +24,113 @@ def pictures():
     return [*found, draw.memory_blocks(machine, title="Grown"), draw.zones(machine)]
 
 
-def test_stepper_shows_the_sliders_picture():
+EVERY = {**BOOK, "stepper": lambda: widgets.stepper(pictures(), title="Growing")}
+every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
+
+
+@every
+def test_a_widget_ends_with_its_steps_and_their_pages(make):
+    lab = make()
+    back, forward, slider, captions = lab.children[-2].children
+    assert lab.children[-1] is lab.walk.stack
+    assert {"stepper", "mmsim-stepper"} <= set(lab._dom_classes)
+    assert (back._dom_classes, forward._dom_classes) == (("step-back",), ("step-forward",))
+    assert slider.max + 1 == len(captions.options) == len(pages(lab))
+    assert slider.value == captions.index == lab.walk.stack.selected_index
+
+
+@every
+def test_the_page_shown_has_the_widgets_picture(make):
+    lab = make()
+    for step in reversed(range(lab.walk.slider.max + 1)):
+        lab.walk.slider.value = step
+        assert lab.picture.html(style=False) in pages(lab)[step]
+
+
+@every
+def test_a_widget_is_stored_with_its_text(make):
+    lab = make()
+    bundle = displayed(lab)
+    assert bundle["text/plain"] == str(lab.picture)
+    assert bundle["text/html"] == make().picture.html(), "the same each time"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@every
+def test_every_control_has_a_name(make):
+    found = [part for part in inside(make()) if isinstance(part, KINDS)]
+    assert len(found) >= 4
+    assert all(control.description for control in found)
+
+
+@every
+def test_a_static_page_has_every_page_and_what_ties_them(make):
+    lab = make()
+    state = {name: model["state"] for name, model in dependency_state([lab], drop_defaults=False).items()}
+    stored = [model["value"] for model in state.values() if model["_model_name"] == "HTMLModel"]
+    assert set(pages(lab)) <= set(stored)
+    assert sum(page.count("<style>") for page in stored) == 1, "one style sheet a widget"
+    slider = f"IPY_MODEL_{lab.walk.slider.model_id}"
+    links = [model for model in state.values() if model["_model_name"] == "LinkModel"]
+    assert {(*link["source"], link["target"][1]) for link in links} == {
+        (slider, "value", "selected_index"), (slider, "value", "index")
+    }  # fmt: skip
+
+
+@every
+def test_pages_share_what_they_can(make):
+    lab = make()
+    assert len({page.layout for page in lab.walk.pool}) == len({page.style for page in lab.walk.pool}) == 1
+
+
+def test_back_and_forward_stay_within_the_steps():
+    lab = widgets.stepper(pictures())
+    back, forward, _, _ = lab.walk.row.children
+    seen = []
+    for button in (back, forward, forward, forward, back):
+        button.click()
+        seen.append(lab.walk.slider.value)
+    assert seen == [0, 1, 2, 2, 1]
+
+
+# -- pictures ----------------------------------------------------------------------------------------
+
+
+def test_a_stepper_shows_the_sliders_picture():
     stepper = widgets.stepper(pictures(), title="Growing")
-    assert repr(stepper) == "Stepper('Growing')"
+    assert repr(stepper) == "Lab('Growing')"
     assert stepper.picture.title == "At first"
-    stepper.slider.value = 1
+    stepper.walk.slider.value = 1
     assert stepper.text.startswith("Grown\nThe host asks for 128 MiB")
 
 
-def test_stepper_is_tied_in_the_browser():
-    stepper = widgets.stepper(pictures(), ["one", "two", "three"])
-    ends = {(link.source[1], link.target[0], link.target[1]) for link in stepper.links}
-    assert ends == {("value", stepper.stack, "selected_index"), ("value", stepper.choice, "index")}
-    assert stepper.choice.options[2] == ("2: three", 2)
-    assert not [child for child in stepper.children if isinstance(child, ipywidgets.Button)], "they need Python"
+def test_captions_are_the_pictures_descriptions_unless_given():
+    assert widgets.stepper(pictures(), ["one", "two", "three"]).walk.captions.options[2] == ("2: three", 2)
+    assert widgets.stepper(pictures()).walk.captions.options[1][0].startswith("1: The host asks for 128 MiB")
 
 
-def test_stepper_wants_a_caption_for_each_picture():
+def test_a_stepper_wants_a_caption_for_each_picture():
     with pytest.raises(ValueError, match="1 captions for 3 pictures"):
         widgets.stepper(pictures(), ["one"])
     with pytest.raises(ValueError, match="no picture"):
         widgets.stepper([])
 
 
-def test_a_widget_is_stored_with_its_text():
-    lab = widgets.how_much()
-    bundle = lab._repr_mimebundle_()
-    assert bundle["text/plain"] == str(lab.picture)
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert bundle["text/html"] == widgets.how_much()._repr_mimebundle_()["text/html"], "the same each time"
-
-
-def test_every_control_has_a_name():
-    def controls(widget):
-        for child in getattr(widget, "children", ()):
-            yield from controls(child)
-        if isinstance(widget, ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider):
-            yield widget
-
-    made = [widgets.how_much(), widgets.race(), widgets.partial_block(), widgets.stepper(pictures())]
-    found = [control for widget in made for control in controls(widget)]
-    assert len(found) > 20
-    assert all(control.description for control in found)
-
-
 # -- how much can be unplugged? ----------------------------------------------------------------------
 
 
-def test_kernel_pages_stay_in_a_kernel_zone():
-    assert "12 MiB are plugged" in widgets.how_much().text
-
-
-def test_all_of_zone_movable_can_be_unplugged():
+@pytest.mark.parametrize(("patch", "kernel", "movable"), [(True, 12, 0), (False, 12, 256)])
+def test_what_stays_plugged_depends_on_the_zone_and_on_patch_5(patch, kernel, movable):
     lab = widgets.how_much()
+    lab.patches[5].value = patch
+    assert f"{kernel} MiB are plugged" in lab.text
     lab.inputs["zone"].value = "online_movable"
-    assert "0 MiB are plugged" in lab.text
-    assert blocks(lab) == {}
+    assert f"{movable} MiB are plugged" in lab.text
 
 
-def test_without_patch_5_nothing_of_zone_movable_is():
+def test_without_patch_5_a_block_of_zone_movable_stays_whole():
     lab = widgets.how_much()
-    lab.inputs["zone"].value = "online_movable"
-    lab.patches[5].value = False
+    lab.inputs["zone"].value, lab.patches[5].value = "online_movable", False
     assert blocks(lab)["memory32"] == ("online Movable", "ONLINE_MOVABLE", "128 MiB")
 
 
@@ -99,58 +143,88 @@ def test_sizes_are_sliders():
 # -- a story -----------------------------------------------------------------------------------------
 
 
-def test_the_story_tells_how_each_step_ended():
+def test_every_page_is_what_a_fresh_machine_shows_after_these_steps():
+    lab = widgets.partial_block()
+    lab.inputs["grow"].value, lab.patches[5].value = 160, False
+    online = [("write", f"memory{number}/state", "online_movable") for number in (32, 33)]
+    steps = [("resize", "160M"), *online, ("allocate", "program", "20M"), ("resize", "40M")]
+    for step, page in enumerate(pages(lab)):
+        machine = Machine({1, 2, 3, 4, 6}, "4G", virtio_mem={"requested": "0"})
+        for method, *arguments in steps[:step]:
+            machine.attempt(method, *arguments)
+        assert draw.memory_blocks(machine).html(style=False) in page
+        assert page.count('aria-current="step"') == page.count("← shown") == (step > 0)
+        assert page.count("</b>") - page.count("<figcaption><b>") >= step, "an ending for each step done"
+
+
+def test_the_story_tells_how_each_step_ended_and_the_log_why():
     lab = widgets.partial_block()
     lab.patches[5].value = False
-    assert "online_movable &gt; memory33/state: <b>-EPERM</b>" in lab.story.value
-    assert "MOVABLE not supported" in lab.log_view.value
-    assert blocks(lab)["memory32"][1] == "ONLINE_MOVABLE"
+    assert story(lab)[2] == "online_movable > memory33/state: -EPERM"
+    lab.walk.slider.value = 3
+    assert story(lab)[2:] == ["online_movable > memory33/state: -EPERM ← shown", "allocate 20M as program",
+                              "the host asks for 40 MiB"]  # fmt: skip
+    page = pages(lab)[3]
+    assert "The step shown has added 1." in page
+    assert "MOVABLE not supported" in page
+    assert "MOVABLE not supported" not in pages(lab)[2]
 
 
-def test_back_and_forward():
+def test_who_moves_a_control_stays_at_the_step():
     lab = widgets.partial_block()
-    lab.slider.value = 1
-    assert blocks(lab)["memory33"] == ("offline", "OFFLINE_PARTIAL", "64 MiB")
-    lab.go(-1)
-    assert (lab.slider.value, blocks(lab)) == (0, {})
-    lab.go(-1)
-    assert lab.slider.value == 0
-    lab.go(2)
-    assert blocks(lab)["memory32"][0] == "online Movable"
-    assert '<li aria-current="step">online_movable &gt; memory32/state: <b>ok</b> ← shown</li>' in lab.story.value
+    lab.walk.slider.value = 1
+    lab.inputs["grow"].value = 144
+    assert blocks(lab)["memory33"] == ("offline", "OFFLINE_PARTIAL", "16 MiB")
+    assert lab.walk.slider.value == lab.walk.stack.selected_index == lab.walk.captions.index == 1
 
 
-def test_buttons_add_to_the_story():
+def test_events_are_steps_of_the_story():
     lab = widgets.partial_block()
-    lab.slider.value = 2
-    lab.buttons["A program takes 16 MiB"].click()
-    assert (lab.slider.value, lab.slider.max) == (6, 6)
-    assert lab.machine.pages.held("more")
+    lab.walk.slider.value = 2
+    lab.buttons["Offline memory33"].click()
+    assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (6, 6, 7)
+    assert story(lab)[5].startswith("offline > memory33/state: ")
     lab.buttons["Start again"].click()
-    assert (lab.slider.value, lab.slider.max) == (5, 5)
+    assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (5, 5, 6)
+
+
+def small_lab(story):
+    """A machine that can grow to 256 MiB, and a slider that goes to 512."""
+    machine = {"boot_memory": "4G", "virtio_mem": {"requested": "0", "region": "256M"}}
+    steps = [{"do": "resize", "to": "32M"}, *story]
+    return widgets.Lab("", widgets.Story(machine, steps), [widgets.Size("to", "To", "64M", "512M")])
 
 
 def test_bad_input_is_a_message_and_the_last_picture_stays():
-    lab = widgets.Lab("", {"boot_memory": "4G", "virtio_mem": {"requested": "0", "region": "256M"}},
-                      [{"do": "resize", "to": "$to"}], [widgets.Size("to", "To", "64M", "512M")])  # fmt: skip
+    lab = small_lab([{"do": "resize", "to": "$to"}])
     lab.inputs["to"].value = 512
-    assert "not between 0 and the region" in lab.error.value
     assert 'role="alert"' in lab.error.value
+    assert "not between 0 and the region" in lab.error.value
     assert "64 MiB are plugged" in lab.text
     lab.inputs["to"].value = 128
     assert (lab.error.value, "128 MiB are plugged" in lab.text) == ("", True)
 
 
+def test_a_step_that_cannot_be_done_says_so_on_its_page():
+    lab = small_lab([{"do": "resize", "to": "$to"}])
+    lab.walk.slider.value = 1
+    lab.inputs["to"].value = 512
+    assert (lab.error.value, "32 MiB are plugged" in lab.text) == ("", True), "this step can be done"
+    lab.walk.slider.value = 2
+    assert lab.text.startswith("This can't be done\nrequested size 0x20000000 is not between 0")
+    assert "not between 0 and the region" in pages(lab)[2]
+
+
 def test_a_gap_without_a_control_is_an_error_at_once():
     with pytest.raises(KeyError, match="nobody"):
-        widgets.Lab("", {}, [{"do": "resize", "to": "$nobody"}])
+        small_lab([{"do": "resize", "to": "$nobody"}])
 
 
-def test_the_story_ends_with_a_panic():
+def test_a_story_ends_with_a_panic():
     steps = [{"do": "isolate", "start": "addr:44M", "end": "addr:46M", "flags": ["REPORT_FAILURE"]}] * 3
     machine = {"boot_memory": "64M", "zone_of": [["addr:0", "addr:64M", "Movable"]]}
-    lab = widgets.Lab("", machine, steps, patches=[4], picture=draw.zones)
-    assert [result.panic is not None for result in lab.results] == [False, True]
+    lab = widgets.Lab("", widgets.Story(machine, steps, draw.zones), patches=[4])
+    assert [item.split(": ")[1:] for item in story(lab)] == [["ok"], ["panic ← shown"], []]
 
 
 # -- a race ------------------------------------------------------------------------------------------
@@ -170,25 +244,31 @@ def test_the_losers_noise_depends_on_zone_and_patches(zone, patches, endings):
     lab.inputs["zone"].value = zone
     for patch in patches:
         lab.patches[patch].value = True
-    assert {draw.ending(outcome) for outcome in lab.exploration.outcomes} == endings
-    assert {name.split(": ", 1)[1] for name, _ in lab.choice.options} == endings
+    assert outcomes(lab) == endings
+    assert "2 distinct outcomes" in lab.overview.value
 
 
 def test_only_4_without_1_panics():
     lab = widgets.race()
     lab.patches[4].value = True
-    assert all(outcome.panic for outcome in lab.exploration.outcomes)
+    assert all("kernel panic" in name for name in outcomes(lab))
     lab.patches[1].value = True
-    assert not any(outcome.panic for outcome in lab.exploration.outcomes)
+    assert not any("kernel panic" in name for name in outcomes(lab))
 
 
-def test_choosing_an_outcome_shows_its_end_and_the_slider_goes_back():
+def test_an_outcome_has_its_own_steps():
     lab = widgets.race()
-    lab.choice.value = 1
+    lab.outcome.value = 1
     assert lab.picture.title.endswith("A -EBUSY, B 0, WARN")
-    assert lab.slider.value == lab.slider.max == 8
-    lab.slider.value = 2
+    assert lab.walk.slider.value == lab.walk.slider.max == 8
+    lab.walk.slider.value = 2
     assert lab.picture.description == "Step 2 of 8: A isolates pageblock 0x2c00."
-    explored = lab.exploration
-    lab.go(1)
-    assert lab.exploration is explored, "a step needs no new exploration"
+    assert lab.walk.captions.options[2] == ("2: A isolates pageblock 0x2c00.", 2)
+    lab.patches[1].value = True
+    assert lab.picture.title.endswith("A -EBUSY, B 0"), "the same outcome, and what patch 1 makes of it"
+
+
+def test_the_log_of_a_race_grows_with_its_steps():
+    lab = widgets.race()
+    said = ["WARNING: CPU" in page for page in pages(lab)]
+    assert said == [False] * 9 + [True]

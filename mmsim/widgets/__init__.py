@@ -1,12 +1,13 @@
-"""Widgets for the book: pictures to step through, and small laboratories that replay a story on a fresh machine.
+"""Widgets for the book: one shape for all, a `Lab`, over what the library can do and draw.
 
-`stepper` works without Python too: its pictures are stored with the page and its controls are tied to them in
-the browser. `Lab` and `RaceLab` need Python; until it is there, a page shows their stored state.
+A lab shows a scene (`Story`, `Race` or `Pictures`) step by step. Stepping needs no Python: all pages are stored
+with the widget and tied to its controls in the browser. What is told anew when a control is moved needs it.
 """
 
 from mmsim.widgets.chapters import how_much, partial_block, race
-from mmsim.widgets.labs import Lab, RaceLab
-from mmsim.widgets.scenario import Choice, Size
-from mmsim.widgets.stepper import Stepper, stepper
+from mmsim.widgets.controls import Choice, Size
+from mmsim.widgets.lab import Lab, stepper
+from mmsim.widgets.stories import Race, Story
+from mmsim.widgets.telling import Pictures
 
-__all__ = ["Choice", "Lab", "RaceLab", "Size", "Stepper", "how_much", "partial_block", "race", "stepper"]
+__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "how_much", "partial_block", "race", "stepper"]

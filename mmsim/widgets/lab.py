@@ -1,0 +1,163 @@
+"""The one widget of the book: a scene, its controls, and a walk through its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+from traitlets import TraitError
+
+from mmsim.draw import Figure
+from mmsim.draw.style import STYLE
+from mmsim.machine import ALL_PATCHES
+from mmsim.widgets.controls import Control
+from mmsim.widgets.parts import button, chooser, offer, row, toggle
+from mmsim.widgets.telling import Pictures, Scene, Setting, Step
+from mmsim.widgets.walk import END, PROBLEMS, Walk
+
+
+class Lab(w.VBox):  # type: ignore[misc]
+    """A scene that is told anew at once whenever a control is moved, and walked through step by step.
+
+    controls: `Size` and `Choice`, whose values replace `$name` in the scene; events: label of a button -> steps that
+    it adds to a story; patches: those applied at first; toggles: those that the reader can switch. What can't be
+    done becomes a message, and the last picture stays. As plain text and as HTML a lab is the picture that it shows.
+    """
+
+    def __init__(
+        self, title: str, scene: Scene, controls: Sequence[Control] = (),
+        events: Mapping[str, Sequence[Step]] | None = None, patches: Sequence[int] = tuple(sorted(ALL_PATCHES)),
+        toggles: Sequence[int] = (),
+    ) -> None:
+        self.title, self.scene, self.controls = title, scene, {control.name: control for control in controls}
+        self.inputs = {name: control.widget() for name, control in self.controls.items()}
+        self.fixed = set(patches) - set(toggles)
+        self.patches = {n: toggle(f"Patch {n}", n in patches) for n in toggles}
+        self.knobs = [*self.inputs.values(), *self.patches.values()]
+        self.initial = [knob.value for knob in self.knobs]
+        self.events, self.happened = dict(events or {}), list[str]()
+        self.buttons = {name: button(name, partial(self.happen, name)) for name in self.events}
+        if events:
+            self.buttons["Start again"] = button("Start again", self.start_again)
+        self.told, self.quiet = scene.tell(self.setting), False
+        self.walk = Walk(self.told.tellings[0])
+        self.error = self.walk.area()
+        self.overview: Any = None
+        self.outcome: Any = None
+        super().__init__(list(self.parts()))
+        for kind in ("stepper", "mmsim-stepper"):
+            self.add_class(kind)
+        for knob in self.knobs:
+            knob.observe(self.moved, "value")
+
+    def parts(self) -> Iterator[Any]:
+        """From the title, with the style sheet of all figures, down to the pages: what this scene needs."""
+        yield self.walk.area(f"{STYLE}<b>{escape(self.title)}</b>")
+        yield from self.inputs.values()
+        yield from (row(part.values()) for part in (self.patches, self.buttons) if part)
+        if self.told.overview:
+            self.overview = self.walk.area(self.told.overview.html(style=False))
+            self.outcome = chooser("Outcome", [telling.name for telling in self.told.tellings], 1)
+            self.outcome.observe(self.choose, "index")
+            yield from (self.overview, self.outcome)
+        yield from (self.error, self.walk.row, self.walk.stack)
+
+    @property
+    def setting(self) -> Setting:
+        """Where everything stands."""
+        values = {name: control.text(self.inputs[name].value) for name, control in self.controls.items()}
+        applied = self.fixed | {n for n, box in self.patches.items() if box.value}
+        return Setting(values, frozenset(applied), [step for name in self.happened for step in self.events[name]])
+
+    # -- what a reader does ------------------------------------------------------------------------------
+
+    def moved(self, change: Any = None, step: int | None = None) -> None:
+        """Tell the scene anew, or say why that can't be; at this step, or the present one."""
+        if self.quiet:
+            return
+        try:
+            told = self.scene.tell(self.setting)
+            way = min(self.outcome.index, len(told.tellings) - 1) if self.outcome else 0
+            self.walk.tell(told.tellings[way], step)
+        except PROBLEMS as problem:
+            self.error.value = f'<p role="alert"><b>This can\'t be done:</b> {escape(str(problem))}</p>'
+            return
+        self.error.value, self.told = "", told
+        if told.overview:
+            self.overview.value, self.quiet = told.overview.html(style=False), True
+            offer(self.outcome, [telling.name for telling in told.tellings], 1, way)
+            self.quiet = False
+
+    def choose(self, change: Any) -> None:
+        """Walk through the outcome chosen."""
+        if not self.quiet:
+            self.walk.tell(self.told.tellings[change["new"]])
+
+    def happen(self, name: str) -> None:
+        """Add an event to the story, and go to its end."""
+        self.happened.append(name)
+        self.moved(step=END)
+
+    def start_again(self) -> None:
+        """Forget what the buttons have added."""
+        self.happened.clear()
+        self.moved(step=END)
+
+    # -- being displayed ---------------------------------------------------------------------------------
+
+    def take_up(self, before: Lab) -> None:
+        """Go on where another lab of this kind was: what was moved there is moved here, if it still may be."""
+        self.quiet = True
+        for mine, theirs, initial in zip(self.knobs, before.knobs, before.initial, strict=True):
+            if theirs.value != initial:
+                carry(mine, theirs.value)
+        if self.outcome:
+            carry(self.outcome, before.outcome.value)
+        self.happened, self.quiet = list(before.happened), False
+        there = before.walk.slider.value
+        self.moved(step=None if there == before.walk.telling.start else there)
+
+    @property
+    def picture(self) -> Figure:
+        """What is to be seen now."""
+        return self.walk.look(self.walk.slider.value).picture
+
+    @property
+    def text(self) -> str:
+        """The picture's text equivalent."""
+        return str(self.picture)
+
+    def __repr__(self) -> str:
+        return f"Lab({self.title!r})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self.walk.draw_all()
+        key = (self.title, *self.inputs, *self.patches, *self.events)
+        before = LAST.get(key)
+        if self.title:  # without one, labs can't be told apart
+            LAST[key] = self
+        if before not in (None, self):
+            self.take_up(before)
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        return {**bundle, "text/plain": self.text, "text/html": self.picture.html()}
+
+
+LAST: dict[tuple[object, ...], Lab] = {}  # the labs displayed last: one goes on where it was when its cell runs again
+
+
+def carry(knob: Any, value: Any) -> None:
+    """Set a control, unless it doesn't have the value; a slider would take the nearest instead."""
+    was = knob.value
+    with suppress(TraitError):
+        knob.value = value
+    if knob.value != value:
+        knob.value = was
+
+
+def stepper(pictures: Sequence[Figure], captions: Sequence[str] | None = None, title: str = "") -> Lab:
+    """Pictures to step through. Without captions: their descriptions."""
+    return Lab(title, Pictures(pictures, captions))
