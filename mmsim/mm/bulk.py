@@ -28,8 +28,8 @@ def available(zone: Zone, mask: Gfp, order: int) -> int:
     usable = [t for t in range(MIGRATE_ISOLATE) if t != MIGRATE_CMA or mask.migratetype == MIGRATE_MOVABLE]
     if mask.migratetype != MIGRATE_MOVABLE:
         spare -= zone.nr_free_cma
-    lists = [(o, zone.free_area[t][o]) for t in usable for o in range(order, MAX_ORDER)]
-    chunks = sum(len(area) << (o - order) for o, area in lists)
+    lists = [(o, area) for t in usable for o, area in enumerate(zone.free_area[t]) if area and o >= order]
+    chunks = sum([len(area) << (o - order) for o, area in lists])
     poisoned = {pfn >> order for pfn in zone.poisoned if any(pfn & -(1 << o) in area for o, area in lists)}
     return max(min(chunks - len(poisoned), spare >> order), 0)
 

@@ -137,6 +137,13 @@ def codes(*wanted: int) -> Codes:
 
 
 @cache
+def recoding(mapping: tuple[tuple[int, int], ...]) -> bytes:
+    """A mapping of codes as a translation table that keeps `REFS`."""
+    new = dict(mapping)
+    return bytes(new.get(code & ~REFS, code & ~REFS) | (code & REFS) for code in range(256))
+
+
+@cache
 def whole(code: int) -> bytes:
     """The column of a section whose pages are all alike; every section that looks so shares it."""
     return bytes([code]) * PAGES_PER_SECTION
@@ -281,7 +288,7 @@ class MemMap:
 
     def recode(self, start: int, end: int, mapping: dict[int, int]) -> None:
         """Change the codes of the pages [start, end) by a mapping; `REFS` stays."""
-        table = bytes(mapping.get(code & ~REFS, code & ~REFS) | (code & REFS) for code in range(256))
+        table = recoding(tuple(mapping.items()))
         for section, low, high, _ in self.parts(start, end):
             section.put(low, section.state[low:high].translate(table))
 

@@ -61,7 +61,7 @@ def isolate_movable_pages(k: Kernel, start: int, end: int, limit: int) -> tuple[
     while count < limit and (found := k.memmap.find(pfn, end, ISOLATABLE)) is not None:
         nr_pages = HPAGE_PMD_NR
         if k.memmap.state(found) & ~REFS != THP:
-            nr_pages = min(next(n for _, n in k.memmap.runs(found, end, BASE_PAGES)), limit - count)
+            nr_pages = next(n for _, n in k.memmap.runs(found, min(end, found + limit - count), BASE_PAGES))
         pages.append((found, nr_pages))
         count, pfn = count + nr_pages, found + nr_pages
         k.memmap.recode(found, pfn, ISOLATE)
