@@ -6,13 +6,15 @@ UPGRADE ?= --upgrade
 
 BIN := .venv/bin
 ENV := .venv/.installed
-WEB := node_modules/.installed
+LIVE := tools/livebook
+WEB := $(LIVE)/node_modules/.installed
 RAN_WITH := _build/.ran-with
 SITE := _build/html/.built
 
 # What the notebooks run, and the rest of what the site is made from.
 LIBRARY := $(shell find mmsim scenarios tests/scenarios -type f -not -name '*.pyc' 2>/dev/null)
-BOOK := _config.yml _toc.yml $(shell find book tools -type f -not -name '*.pyc' -not -path '*/.ipynb_checkpoints/*')
+BOOK := _config.yml _toc.yml $(shell find book tools -type f -not -name '*.pyc' -not -path '*/.ipynb_checkpoints/*' \
+	-not -path '*/node_modules/*' -not -path '*/tests/*')
 
 unexport PYTHONHOME PYTHONPATH
 .DEFAULT_GOAL := help
@@ -49,10 +51,10 @@ serve: $(SITE)  ## Serve the built site on this machine alone (PORT=8000)
 lock: $(ENV)  ## Renew requirements.txt and package-lock.json (UPGRADE= keeps the versions that still fit)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml --output-file requirements.txt
-	$(BIN)/npm install --package-lock-only
+	$(BIN)/npm --prefix $(LIVE) install --package-lock-only
 
 clean:  ## Remove all that was built and installed here
-	rm -rf .venv _build node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv _build $(LIVE)/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -type d '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf '{}' +
 
 # The environment: exactly the lock, each file checked against its hash. uv does in seconds what takes pip a minute;
@@ -69,10 +71,10 @@ $(ENV): requirements.txt pyproject.toml
 	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' >.venv/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
-# What the pages run in the browser. Without it the book is built all the same (see tools/own_host.py).
-$(WEB): package.json package-lock.json .npmrc | $(ENV)
-	$(BIN)/npm ci || { rm -rf node_modules; echo "npm's packages can't be had here: the pages will have no live widgets" \
-		"('rm -r node_modules' and 'make book' try again)."; }
+# What the pages run in the browser. Without it the book is built all the same, and says so.
+$(WEB): $(LIVE)/package.json $(LIVE)/package-lock.json $(LIVE)/.npmrc | $(ENV)
+	$(BIN)/npm --prefix $(LIVE) ci || { rm -rf $(LIVE)/node_modules; echo "npm's packages can't be had here: live pages" \
+		"are off ('rm -r $(LIVE)/node_modules' and 'make book' try again)."; }
 	@mkdir -p $(@D) && touch $@
 
 # Jupyter's cache knows a notebook's text, not the library it imports: a changed library empties it.

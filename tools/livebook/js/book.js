@@ -1,0 +1,135 @@
+// What the cells of a page have in common: one Python, the order in which they run, and what is loaded when needed.
+
+import { Outputs } from "./outputs.js";
+import { Python, Stopped } from "./python.js";
+import { Status } from "./status.js";
+
+/* global PARTS -- set by bundle.mjs: part -> its file */
+
+/** Load a part of ours that few pages need; once, unless it fails. */
+const loader = (base) => {
+  const loading = {};
+  return (name) =>
+    (loading[name] ??= new Promise((settle, fail) => {
+      if (window.livebook?.[name]) return settle(window.livebook[name]); // the page names it itself
+      const script = Object.assign(document.createElement("script"), { src: base + PARTS[name] });
+      script.onload = () => settle(window.livebook[name]);
+      script.onerror = () => {
+        delete loading[name];
+        script.remove();
+        fail(new Error(`${PARTS[name]} can't be loaded: is the network there?`));
+      };
+      document.head.append(script);
+    }));
+};
+
+export class Book {
+  cells = [];
+  #turn = Promise.resolve();
+  #pressed = false;
+
+  /** `base`: where the runtime's files are; `folder`: the notebook's in Python; `missing`: modules that no page has. */
+  constructor(base, { folder, missing }) {
+    this.missing = missing.split(" ").filter(Boolean);
+    this.python = new Python(base, folder);
+    this.python.addEventListener("state", ({ detail }) => this.#state(detail));
+    this.python.addEventListener("message", ({ detail }) => this.#hear(detail));
+    this.parts = this.#parts(loader(base));
+    this.status = new Status({ stop: () => this.stop(), restart: () => this.restart() });
+    addEventListener("pointerdown", () => (this.#pressed = true), true);
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (this.#pressed = false), true);
+  }
+
+  #parts(load) {
+    let manager;
+    const make = ({ Manager }) => {
+      const draw = (type, content, place) => new Outputs(place, this.parts).add(type, content);
+      return (manager ??= new Manager(this.python, draw));
+    };
+    return { editor: () => load("editor"), markdown: () => load("markdown"), widgets: () => load("widgets").then(make) };
+  }
+
+  // -- what the reader asks ------------------------------------------------------------------------------
+
+  /** Run a cell, after those above it that Python has not seen. */
+  run(cell) {
+    return this.#inTurn(async () => (await this.#prepare(cell, false)) && cell.run());
+  }
+
+  /** Run all cells above one, again. */
+  runAbove(cell) {
+    return this.#inTurn(async () => {
+      for (const one of this.#above(cell)) one.ran = false;
+      await this.#prepare(cell, false);
+    });
+  }
+
+  /** Make a cell's widgets live; what the reader has changed in any cell is not run. */
+  wake(cell) {
+    if (cell.ran || cell.waking || this.python.state === "failed") return;
+    cell.waking = true;
+    this.#inTurn(async () => !cell.ran && (cell.alone || (await this.#prepare(cell, true))) && cell.run(true)).finally(() => {
+      cell.waking = false;
+    });
+  }
+
+  /** End whatever runs. */
+  stop() {
+    this.python.stop();
+    this.say("Stopped. The next cell that runs starts Python anew.");
+  }
+
+  /** Forget all that Python knows, and start again. */
+  restart() {
+    this.python.stop();
+    this.#inTurn(() => this.python.start());
+  }
+
+  say(words) {
+    this.status.say(words);
+  }
+
+  /** Nothing on the page is being dragged. */
+  async released() {
+    while (this.#pressed) await new Promise((settle) => addEventListener("pointerup", settle, { once: true }));
+  }
+
+  // -- order -----------------------------------------------------------------------------------------------
+
+  #above(cell) {
+    return this.cells.slice(0, this.cells.indexOf(cell));
+  }
+
+  async #prepare(cell, quiet) {
+    for (const one of this.#above(cell)) {
+      if (one.ran || (await one.run(quiet))) continue;
+      this.say(`${one.id} failed, and ${cell.id} is below it.`);
+      return false;
+    }
+    return true;
+  }
+
+  #inTurn(job) {
+    this.#turn = this.#turn.then(job).catch((error) => {
+      if (!(error instanceof Stopped)) this.say(`Something went wrong: ${error.message}.`);
+    });
+    return this.#turn;
+  }
+
+  // -- what Python says --------------------------------------------------------------------------------------
+
+  #state(detail) {
+    this.status.show(detail);
+    if (detail.state !== "off" && detail.state !== "failed") return;
+    for (const cell of this.cells) cell.ran = false;
+    if (this.cells.some(({ models }) => models.length)) this.parts.widgets().then((manager) => manager.keepAll());
+  }
+
+  async #hear({ message, buffers }) {
+    const { type, cell: id, ...content } = message;
+    const cell = this.cells.find((one) => one.id === id);
+    if (type.startsWith("comm")) (await this.parts.widgets()).hear(message, buffers);
+    else if (cell) cell.hear(type, content);
+    else this.say(`A widget says: ${content.text ?? content.evalue ?? content.data?.["text/plain"]}`);
+  }
+}

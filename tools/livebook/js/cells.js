@@ -1,0 +1,148 @@
+// The cells of a page: their code in an editor, their outputs where the book's were, run in order by one Python.
+
+import { Outputs } from "./outputs.js";
+import { keep, recall } from "./stored.js";
+
+const button = (name, action) => {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+  made.addEventListener("click", action);
+  return made;
+};
+
+const FOCUS = "button, input, select, summary, a[href], [tabindex]";
+
+export class Cell {
+  ran = false;
+  outputs = null;
+  models = []; // the widgets that it shows
+
+  /** `element`: the page's; `book`: the cells' common world (see Book). */
+  constructor(element, number, book) {
+    this.element = element;
+    this.book = book;
+    this.id = `cell ${number}`;
+    this.input = element.querySelector(".cell_input");
+    this.pre = this.input.querySelector(".highlight");
+    this.original = this.pre.textContent.replace(/\n$/, "");
+    this.code = recall(this.id, this.original) ?? this.original;
+    this.needs = book.missing.find((name) => new RegExp(`^\\s*(import|from) +${name}\\b`, "m").test(this.original));
+    this.mayFail = element.classList.contains("tag_raises-exception");
+    this.alone = element.classList.contains("tag_standalone");
+    this.input.append(this.needs ? this.#note() : this.#tools());
+    if (this.code !== this.original) this.edit();
+    this.#mark();
+  }
+
+  #note() {
+    const words = `It needs ${this.needs}, which a page has not: it ran when the book was built.`;
+    return Object.assign(document.createElement("p"), { className: "livebook-note", textContent: words });
+  }
+
+  #tools() {
+    this.tools = Object.assign(document.createElement("div"), { className: "livebook-tools" });
+    this.tools.setAttribute("role", "toolbar");
+    this.tools.setAttribute("aria-label", `Code of ${this.id}`);
+    this.runs = button("Run", () => this.book.run(this));
+    this.runs.title = "Shift+Enter";
+    this.edits = button("Edit", () => this.edit(true));
+    this.resets = button("Reset", () => this.reset());
+    const [above, restart] = [button("Run all above", () => this.book.runAbove(this)), button("Restart", () => this.book.restart())];
+    this.tools.append(this.runs, this.edits, above, this.resets, restart);
+    this.pre.addEventListener("click", () => getSelection().isCollapsed && this.edit(true));
+    return this.tools;
+  }
+
+  /** Show the editor instead of the page's listing. */
+  async edit(focus = false) {
+    this.opening ??= this.#open();
+    if ((await this.opening) && focus) this.editor.focus();
+  }
+
+  async #open() {
+    try {
+      const { edit } = await this.book.parts.editor();
+      const place = Object.assign(document.createElement("div"), { className: "livebook-editor" });
+      const options = { code: this.code, label: `Code of ${this.id}`, onRun: () => this.book.run(this) };
+      this.editor = edit(place, { ...options, onChange: (code) => this.#changed(code) });
+      this.pre.closest(".cell_input > div").replaceWith(place);
+      this.edits.hidden = true;
+      return true;
+    } catch (error) {
+      this.opening = null;
+      this.book.say(`The editor can't be loaded: ${error.message}`);
+      return false;
+    }
+  }
+
+  #changed(code) {
+    this.code = code;
+    const kept = keep(this.id, this.original, code);
+    if (!kept) this.book.say("This browser keeps nothing for this page: what you change is lost when you leave it.");
+    this.#mark();
+  }
+
+  #mark() {
+    if (this.resets) this.resets.hidden = this.code === this.original;
+  }
+
+  /** The book's code again. */
+  reset() {
+    this.editor.code = this.original;
+    this.editor.focus();
+  }
+
+  /**
+   * Run it: true if the cells below can go on. `quiet`: not at the reader's wish, so the book's code, and what the page
+   * shows changes when all is there.
+   */
+  async run(quiet = false) {
+    if (this.needs) return true;
+    const place = this.#place();
+    this.outputs = new Outputs(place, this.book.parts);
+    this.eager = !quiet;
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const done = await this.book.python.run(this.id, quiet ? this.original : this.code);
+      await this.outputs.settled();
+      await this.#takeOver();
+      this.show();
+      this.ran = done || this.mayFail;
+      return this.ran;
+    } catch (error) {
+      if (place.childElementCount) this.show();
+      else place.remove();
+      throw error;
+    } finally {
+      this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  /** Where the outputs go: unseen until `show`, which puts them in the place of the old ones. */
+  #place() {
+    const old = this.element.querySelector(".cell_output");
+    const place = Object.assign(document.createElement("div"), { className: "cell_output docutils container", hidden: true });
+    (old ?? this.input).after(place);
+    this.show = () => {
+      const focus = [...(old?.querySelectorAll(FOCUS) ?? [])].indexOf(document.activeElement);
+      old?.remove();
+      place.hidden = false;
+      if (focus >= 0) place.querySelectorAll(FOCUS)[focus]?.focus();
+    };
+    return place;
+  }
+
+  /** Widgets go on where those went that they replace. */
+  async #takeOver() {
+    const { models } = this.outputs;
+    if (models.length) await this.book.released(); // what is being dragged is not taken away
+    const manager = models.length && (await this.book.parts.widgets());
+    models.forEach((model, index) => this.models[index] && manager.replay(this.models[index], model));
+    this.models = models;
+  }
+
+  /** An output of this cell. */
+  async hear(type, content) {
+    await this.outputs.add(type, content);
+    if (this.eager) this.show();
+  }
+}

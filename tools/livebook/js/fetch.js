@@ -1,0 +1,41 @@
+// A file of the runtime: counted while it comes, and trusted only when it is the one that was built.
+
+const toBase64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+
+const gather = async (response, onBytes) => {
+  const parts = [];
+  for (const reader = response.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
+    parts.push(value);
+    onBytes(value.length);
+  }
+};
+
+/**
+ * Fetch a file. `response` can be compiled while it streams, `content` settles to its bytes once they are checked:
+ * use nothing of the one before the other is there. Rejects with what a reader can do something about.
+ */
+export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {}) => {
+  const secure = globalThis.crypto?.subtle; // not there over plain http: then the browser checks, without progress
+  const response = fetch(base + file, secure ? {} : { integrity }).then(
+    (answer) => {
+      if (!answer.ok) throw new Error(`${file} is missing (${answer.status})`);
+      return answer;
+    },
+    () => {
+      throw new Error(`${file} can't be loaded: is the network there?`);
+    },
+  );
+  const check = async (copy) => {
+    const content = await gather(copy, onBytes).catch(() => {
+      throw new Error(`${file} came only in part`);
+    });
+    if (content.length !== bytes) throw new Error(`${file} came only in part: ${content.length} of ${bytes} bytes`);
+    const digest = secure ? `sha256-${toBase64(await secure.digest("SHA-256", content))}` : integrity;
+    if (digest !== integrity) throw new Error(`${file} is not the file that this page was built with`);
+    return content;
+  };
+  const copied = response.then((answer) => ({ answer, content: check(answer.clone()) }));
+  return { response: copied.then(({ answer }) => answer), content: copied.then(({ content }) => content) };
+};

@@ -1,0 +1,69 @@
+// A live page: draws its widgets at once, and starts Python when the reader comes near what needs it.
+
+import { Book } from "./book.js";
+import { Cell } from "./cells.js";
+import { needsPython } from "./state.js";
+import { help } from "./stepping.js";
+
+const { dataset, src } = document.currentScript;
+const BASE = new URL(".", src).href;
+const NEAR = "400px"; // below and above the screen
+const STATE = "script[type='application/vnd.jupyter.widget-state+json']";
+const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
+
+/** Why Python can't run here, in a line for the reader; empty if it can. */
+const obstacle = () => {
+  if (location.protocol === "file:") {
+    return "This page was opened as a file, where browsers run no Python: `python3 -m http.server` in its folder serves it.";
+  }
+  const able = window.Worker && window.WebAssembly?.compileStreaming && window.IntersectionObserver && window.structuredClone;
+  return able ? "" : "This browser is too old to run Python: the page shows what it showed when the book was built.";
+};
+
+const notice = (words) => {
+  const line = Object.assign(document.createElement("p"), { className: "livebook-notice", textContent: words });
+  document.querySelector("article, main, body").prepend(line);
+};
+
+const parse = (script) => JSON.parse(script.textContent);
+
+/** Draw the widgets that are stored in the page. */
+const restore = async (book, states, views) => {
+  const manager = await book.parts.widgets();
+  for (const state of states) await manager.restore(state);
+  for (const { script, id, cell } of views) {
+    const place = Object.assign(document.createElement("div"), { className: "widget-subarea" });
+    script.before(place);
+    const model = await manager.draw(id, place);
+    cell?.models.push(model);
+  }
+};
+
+/** Wake a cell whose widgets need Python when the reader is near, or touches it. */
+const watch = (book, cell) => {
+  const wake = () => book.wake(cell);
+  const near = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && wake(), { rootMargin: NEAR });
+  near.observe(cell.element);
+  for (const touch of ["pointerdown", "focusin", "keydown"]) {
+    cell.element.addEventListener(touch, (event) => event.target.closest(".widget-subarea") && wake());
+  }
+};
+
+const start = () => {
+  help();
+  const why = obstacle();
+  if (why) notice(why);
+  const book = new Book(BASE, dataset);
+  const cells = [...document.querySelectorAll(".cell:has(> .cell_input .highlight-ipython3, > details .highlight-ipython3)")];
+  if (!why) book.cells = cells.map((element, index) => new Cell(element, index + 1, book));
+  const states = [...document.querySelectorAll(STATE)].map(parse);
+  const models = Object.assign({}, ...states.map(({ state }) => state));
+  const views = [...document.querySelectorAll(VIEW)].map((script) => {
+    const id = parse(script).model_id;
+    return { script, id, cell: book.cells.find(({ element }) => element.contains(script)) };
+  });
+  for (const { id, cell } of views) if (cell && needsPython(models, id)) watch(book, cell);
+  if (views.length) restore(book, states, views).catch((error) => book.say(`The widgets can't be drawn: ${error.message}.`));
+};
+
+start();

@@ -1,0 +1,61 @@
+// One quiet line at the page's edge: what Python does, and what can be done about it.
+
+const mib = (bytes) => (bytes / (1 << 20)).toFixed(1);
+
+const SAYS = {
+  off: () => "",
+  loading: ({ done, total }) => (total ? `Python is loading: ${mib(done)} of ${mib(total)} MiB` : "Python is loading"),
+  ready: () => "Python is ready",
+  busy: () => "Running",
+  failed: ({ why }) => `Python has stopped: ${why}.`,
+};
+const QUIET = 2500; // ms that "ready" is shown
+const SLOW = 400; // ms until a run is worth a line
+
+export class Status {
+  #timer = 0;
+
+  /** `stop`, `restart`: what its buttons do. */
+  constructor({ stop, restart }) {
+    this.line = Object.assign(document.createElement("div"), { className: "livebook-status", hidden: true });
+    this.text = document.createElement("span");
+    this.text.setAttribute("role", "status");
+    this.bar = Object.assign(document.createElement("progress"), { hidden: true });
+    this.bar.setAttribute("aria-label", "Loading");
+    this.stop = this.#button("Stop", stop);
+    this.retry = this.#button("Try again", restart);
+    this.line.append(this.text, this.bar, this.stop, this.retry);
+    document.body.append(this.line);
+  }
+
+  #button(name, action) {
+    const made = Object.assign(document.createElement("button"), { type: "button", textContent: name, hidden: true });
+    made.addEventListener("click", action);
+    return made;
+  }
+
+  /** Show a state of Python. */
+  show({ state, ...detail }) {
+    clearTimeout(this.#timer);
+    const draw = () => this.#draw(state, SAYS[state](detail), detail);
+    if (state === "busy") this.#timer = setTimeout(draw, SLOW);
+    else draw();
+    if (state === "ready") this.#timer = setTimeout(() => (this.line.hidden = true), QUIET);
+  }
+
+  #draw(state, words, { done = 0, total = 0 }) {
+    this.line.dataset.state = state;
+    this.line.hidden = !words;
+    if (state !== "loading" || !this.text.textContent.startsWith("Python is loading")) this.text.textContent = words;
+    this.bar.title = words;
+    this.bar.hidden = state !== "loading" || !total;
+    if (total) Object.assign(this.bar, { max: total, value: done });
+    this.stop.hidden = state !== "busy";
+    this.retry.hidden = state !== "failed";
+  }
+
+  /** Say something that is no state; it stays until the next one. */
+  say(words) {
+    this.#draw("said", words, {});
+  }
+}

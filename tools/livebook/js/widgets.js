@@ -1,0 +1,143 @@
+// Draws ipywidgets: from the state that is stored in a page, and from what Python says once it is there.
+
+import * as base from "@jupyter-widgets/base";
+import * as controls from "@jupyter-widgets/controls";
+import * as output from "@jupyter-widgets/output";
+import { ManagerBase } from "@jupyter-widgets/base-manager";
+import { Widget } from "@lumino/widgets";
+import "@lumino/widgets/style/index.css";
+import "@jupyter-widgets/controls/css/labvariables.css";
+import "@jupyter-widgets/controls/css/widgets-base.css";
+
+const IDLE = { content: { execution_state: "idle" } };
+const isModel = (value) => value instanceof base.WidgetModel;
+
+/** A model's line to Python. `send`: takes a message, and says when it was dealt with. */
+class Comm {
+  #heard = () => {};
+  #closed = () => {};
+
+  constructor(id, send) {
+    Object.assign(this, { comm_id: id, post: send });
+  }
+
+  on_msg = (callback) => (this.#heard = callback);
+  on_close = (callback) => (this.#closed = callback);
+  hear = (data, buffers) => this.#heard({ content: { data }, buffers });
+  closed = () => this.#closed({});
+  close() {}
+
+  send(data, callbacks, _metadata, buffers) {
+    // A model keeps back what it has to say until it hears that Python is idle again.
+    const idle = () => callbacks?.iopub?.status?.(IDLE);
+    Promise.resolve(this.post(data, buffers)).then(idle, idle);
+    return "";
+  }
+}
+
+/** An Output widget that shows its outputs as the page shows a cell's. */
+class OutputView extends base.DOMWidgetView {
+  render() {
+    super.render();
+    this.listenTo(this.model, "change:outputs", this.redraw);
+    this.redraw();
+  }
+
+  redraw() {
+    this.el.replaceChildren();
+    for (const item of this.model.get("outputs") ?? []) {
+      this.model.widget_manager.drawOutput(item.output_type, item, this.el);
+    }
+  }
+}
+
+const MODULES = {
+  "@jupyter-widgets/base": base,
+  "@jupyter-widgets/controls": controls,
+  "@jupyter-widgets/output": { ...output, OutputView },
+};
+
+/** The widgets of a page. Until Python is there, what the reader does is kept, to be told to it then. */
+export class Manager extends ManagerBase {
+  #comms = new Map();
+  #kept = [];
+
+  /** `python`: what messages are sent to; `drawOutput(type, content, element)`: draws one output. */
+  constructor(python, drawOutput) {
+    super();
+    this.python = python;
+    this.drawOutput = drawOutput;
+  }
+
+  async loadClass(name, module) {
+    const found = MODULES[module]?.[name];
+    if (!found) throw new Error(`this page has no ${name} of ${module}`);
+    return found;
+  }
+
+  /** Make the models that are stored in a page. */
+  async restore(state) {
+    this.keepAll(await this.set_state(state));
+  }
+
+  /** Python is not there, or no longer: keep what is done to these models, by default to all. */
+  async keepAll(models) {
+    for (const model of models ?? (await Promise.all(Object.values(this._models)))) {
+      this.#comms.delete(model.comm?.comm_id);
+      model._pending_msgs = 0;
+      model.comm = new Comm(model.model_id, (data, buffers) => void this.#kept.push({ model, data, buffers }));
+      model.comm_live = true;
+    }
+  }
+
+  /** Draw a model's view; the element must be on the page. */
+  async draw(id, element) {
+    const model = await this.get_model(id);
+    const view = await this.create_view(model);
+    Widget.attach(view.luminoWidget, element);
+    return model;
+  }
+
+  /** A message of Python about a comm. */
+  hear({ type, comm_id: id, data, metadata, target_name: target }, buffers) {
+    const views = buffers.map((buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength));
+    if (type === "comm_open" && target === this.comm_target_name) {
+      const send = (content, parts) => this.python.comm({ comm_id: id, data: content }, parts);
+      const comm = new Comm(id, send);
+      this.#comms.set(id, comm);
+      this.handle_comm_open(comm, { content: { data }, metadata, buffers: views });
+    } else if (type === "comm_msg") {
+      this.#comms.get(id)?.hear(data, views);
+    } else if (type === "comm_close") {
+      this.#comms.get(id)?.closed();
+      this.#comms.delete(id);
+    }
+  }
+
+  /** One widget takes the place of another: tell it what the reader did to the old one while nobody listened. */
+  replay(old, now) {
+    const heirs = new Map();
+    pair(old, now, heirs);
+    const mine = this.#kept.filter(({ model }) => heirs.has(model));
+    this.#kept = this.#kept.filter(({ model }) => !heirs.has(model));
+    for (const { model, data, buffers } of mine) {
+      const heir = heirs.get(model);
+      if (data.method === "update") {
+        heir.set(data.state);
+        heir.save_changes();
+      } else {
+        heir.send(data.content, {}, buffers);
+      }
+    }
+  }
+}
+
+/** The models of two widgets of the same shape, one beside the other. */
+const pair = (old, now, found) => {
+  if (found.has(old) || old.get("_model_name") !== now.get("_model_name")) return;
+  found.set(old, now);
+  for (const [key, value] of Object.entries(old.attributes)) {
+    const [ours, theirs] = [[value].flat(), [now.get(key)].flat()];
+    ours.forEach((child, index) => isModel(child) && isModel(theirs[index]) && pair(child, theirs[index], found));
+  }
+};

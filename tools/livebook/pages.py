@@ -1,0 +1,80 @@
+"""The last touch on each built page: what makes it live, and a policy that lets nothing else run."""
+
+import hashlib
+import html
+import re
+from base64 import b64encode
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)([^>]*)>(.*?)</script>", re.DOTALL)
+DATA = re.compile(r"""\btype=["'](?!module|text/javascript|application/javascript)""")
+HANDLER = re.compile(r"""<[^<>]*?\son[a-z]+=("[^"]*"|'[^']*')[^<>]*>""")
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+FONTAWESOME = re.compile(r'<script[^>]*/fontawesome\.js[^>]*></script>\s*')
+POLICY = "Content-Security-Policy"
+STILL = (
+    '<noscript><p class="livebook-notice">Without JavaScript this page shows what it showed when the book was built: '
+    "its widgets and cells do not run.</p></noscript>"
+)
+
+
+def finish(site: Path, folder: str, missing: list[str]) -> None:
+    """All pages of a site."""
+    for page in sorted(site.rglob("*.html")):
+        name = page.relative_to(site).as_posix()
+        text = page.read_text(encoding="utf-8")
+        if not name.startswith("_") and POLICY not in text:
+            page.write_text(live(text, name, site / "_static" / folder, missing), encoding="utf-8")
+
+
+def live(text: str, name: str, files: Path, missing: list[str]) -> str:
+    """A page with its scripts and its policy."""
+    text = FONTAWESOME.sub("", text)  # the theme's style sheet has the same icons, for a third of the bytes
+    text, styles = lift_styles(text)
+    root = "../" * name.count("/")
+    place = f"{root}_static/{files.name}"
+    script = (
+        f'<script defer src="{place}/{only(files, "livebook.*.js")}" data-missing="{html.escape(" ".join(missing))}" '
+        f'data-folder="{html.escape(str(PurePosixPath("/book", name).parent))}"></script>'
+    )
+    parts = [f'<link rel="stylesheet" href="{place}/{only(files, "livebook.*.css")}">']
+    if "application/vnd.jupyter.widget-view+json" in text:
+        parts.append(f'<link rel="stylesheet" href="{place}/{only(files, "widgets.*.css")}">')
+        parts.append(f'<script defer src="{place}/{only(files, "widgets.*.js")}"></script>')
+    text = text.replace("</head>", "".join([*styles, *parts, script]) + "</head>", 1)
+    text = re.sub(r"(<article[^>]*>)", rf"\1{STILL}", text, count=1)
+    meta = f'<meta http-equiv="{POLICY}" content="{policy(text)}">'
+    return text.replace("<head>", f"<head>{meta}", 1) if "<head>" in text else meta + text  # a mere redirection
+
+
+def only(files: Path, pattern: str) -> str:
+    """The one file of a kind."""
+    (file,) = files.glob(pattern)
+    return file.name
+
+
+def lift_styles(text: str) -> tuple[str, list[str]]:
+    """Style sheets that outputs repeat: once in the head is enough."""
+    repeated = [style for style, times in Counter(STYLE.findall(text)).items() if times > 1]
+    for style in repeated:
+        text = text.replace(style, "")
+    return text, repeated
+
+
+def policy(text: str) -> str:
+    """Only the site's own files, WebAssembly, and the inline scripts that the page has now."""
+    inline = {script for attributes, script in SCRIPT.findall(text) if script and not DATA.search(attributes)}
+    handlers = {html.unescape(value[1:-1]) for value in HANDLER.findall(text)}
+    hashes = sorted(f"'sha256-{digest(source)}'" for source in inline | handlers)
+    scripts = ["'self'", "'wasm-unsafe-eval'", *(["'unsafe-hashes'"] if handlers else []), *hashes]
+    return "; ".join((
+        "default-src 'none'", f"script-src {' '.join(scripts)}", "worker-src 'self'", "connect-src 'self'",
+        "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self' data:", "form-action 'self'",
+        "base-uri 'none'", "object-src 'none'",
+    ))  # fmt: skip
+
+
+def digest(source: str) -> str:
+    """What a browser compares an inline script with."""
+    return b64encode(hashlib.sha256(source.encode()).digest()).decode()
