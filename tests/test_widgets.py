@@ -119,7 +119,7 @@ def test_a_stepper_wants_a_caption_for_each_picture():
 # -- how much can be unplugged? ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("patch", "kernel", "movable"), [(True, 12, 0), (False, 12, 256)])
+@pytest.mark.parametrize(("patch", "kernel", "movable"), [(True, 12, 0), (False, 12, 128)])
 def test_what_stays_plugged_depends_on_the_zone_and_on_patch_5(patch, kernel, movable):
     lab = widgets.how_much()
     lab.patches[5].value = patch

@@ -59,6 +59,8 @@ def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: boo
     taken: list[tuple[int, int]] = []
     left = nr_pages
     for zone in k.zonelists[mask.highest_zone]:
+        if not left:
+            break
         count = min(left >> order, available(zone, mask, order))
         for run in take_chunks(k, zone, mask, order, count):
             taken.append(run)

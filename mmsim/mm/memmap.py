@@ -131,6 +131,7 @@ def codes_where(test: Callable[[PageKind, bool], bool]) -> Codes:
     return Codes([code | refs for code, kind in enumerate(KINDS) for refs in (0, REFS) if test(kind, bool(refs))])
 
 
+@cache
 def codes(*wanted: int) -> Codes:
     """These page codes, with and without further references."""
     return Codes([code | refs for code in wanted for refs in (0, REFS)])

@@ -15,14 +15,14 @@ def how_much() -> Lab:
         {"boot_memory": "4G", "cmdline": "memhp_default_state=$zone", "virtio_mem": {"requested": "$plugged"}},
         [
             {"do": "allocate", "as": "kernel-1", "size": "6M", "gfp": "GFP_KERNEL", "note": "the kernel takes 6 MiB"},
-            {"do": "allocate", "as": "program", "size": "32M", "note": "a program takes 32 MiB"},
+            {"do": "allocate", "as": "program", "size": "12M", "note": "a program takes 12 MiB"},
             {"do": "allocate", "as": "kernel-2", "size": "6M", "gfp": "GFP_KERNEL", "note": "the kernel takes 6 MiB"},
             {"do": "resize", "to": "$requested"},
         ],
     )
     controls: list[Control] = [
-        Size("plugged", "Plugged at first", "320M", "512M"),
-        Size("requested", "Then asked for", "0", "512M"),
+        Size("plugged", "Plugged at first", "192M", "256M"),
+        Size("requested", "Then asked for", "0", "256M"),
         Choice("zone", "Zone of the new memory", zones),
     ]
     return Lab("How much can be unplugged?", story, controls, toggles=[5])
