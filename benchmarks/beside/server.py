@@ -1,0 +1,74 @@
+"""A static server on loopback that counts, compresses and slows down what it sends."""
+
+import gzip
+import threading
+import time
+from contextlib import contextmanager
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+PIECE = 16 * 1024  # bytes sent between two looks at the clock
+
+
+@cache
+def squeezed(content):
+    """As small as a static host makes it."""
+    return gzip.compress(content, 9)
+
+
+class Line:
+    """A line of so many bytes a second, which all connections share."""
+
+    def __init__(self, rate):
+        self.rate, self.free, self.lock = rate, 0.0, threading.Lock()
+
+    def carry(self, size):
+        """Wait until so many bytes are through."""
+        with self.lock:
+            self.free = max(self.free, time.perf_counter()) + size / self.rate
+            until = self.free
+        time.sleep(max(until - time.perf_counter(), 0))
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder; with a line to carry it, what it sends is compressed."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".wasm": "application/wasm", ".mjs": "text/javascript"}
+
+    def __init__(self, *args, sent, line, **kwargs):
+        self.sent, self.slow = sent, line
+        super().__init__(*args, **kwargs)
+
+    def send_header(self, keyword, value):
+        """The length is another when it is compressed."""
+        if self.slow and keyword == "Content-Length":
+            self.send_header("Content-Encoding", "gzip")
+            with open(self.translate_path(self.path), "rb") as file:
+                value = str(len(squeezed(file.read())))
+        super().send_header(keyword, value)
+
+    def copyfile(self, source, outputfile):
+        """Send a file, and note how large it was and would be."""
+        content = source.read()
+        small = squeezed(content)
+        self.sent.append((self.path, len(content), len(small)))
+        body = small if self.slow else content
+        for start in range(0, len(body), PIECE):
+            piece = body[start : start + PIECE]
+            if self.slow:
+                self.slow.carry(len(piece))
+            outputfile.write(piece)
+
+    def log_message(self, *args):
+        """No line for each request."""
+
+
+@contextmanager
+def serving(site, line=None):
+    """Serve a folder: its address, with a slash at its end, and what is sent: (path, bytes, bytes with gzip) ..."""
+    sent = []
+    handler = partial(Handler, directory=site, sent=sent, line=line)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", sent
+        server.shutdown()
