@@ -12,6 +12,7 @@ DATA = re.compile(r"""\btype=["'](?!module|text/javascript|application/javascrip
 HANDLER = re.compile(r"""<[^<>]*?\son[a-z]+=("[^"]*"|'[^']*')[^<>]*>""")
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 FONTAWESOME = re.compile(r'<script[^>]*/fontawesome\.js[^>]*></script>\s*')
+CONTENT = ("<article[^>]*>", "<main[^>]*>", '<[^>]*role="main"[^>]*>', "<body[^>]*>")  # the first that a page has
 POLICY = "Content-Security-Policy"
 STILL = (
     '<noscript><p class="livebook-notice">Without JavaScript this page shows what it showed when the book was built: '
@@ -41,9 +42,10 @@ def live(text: str, name: str, files: Path, missing: list[str]) -> str:
     parts = [f'<link rel="stylesheet" href="{place}/{only(files, "livebook.*.css")}">']
     if "application/vnd.jupyter.widget-view+json" in text:
         parts.append(f'<link rel="stylesheet" href="{place}/{only(files, "widgets.*.css")}">')
-        parts.append(f'<script defer src="{place}/{only(files, "widgets.*.js")}"></script>')
+        parts.append(f'<link rel="preload" as="script" href="{place}/{only(files, "widgets.*.js")}">')
     text = text.replace("</head>", "".join([*styles, *parts, script]) + "</head>", 1)
-    text = re.sub(r"(<article[^>]*>)", rf"\1{STILL}", text, count=1)
+    start = next(filter(None, (re.search(where, text) for where in CONTENT)), None)
+    text = text[: start.end()] + STILL + text[start.end() :] if start else text
     meta = f'<meta http-equiv="{POLICY}" content="{policy(text)}">'
     return text.replace("<head>", f"<head>{meta}", 1) if "<head>" in text else meta + text  # a mere redirection
 
@@ -70,8 +72,8 @@ def policy(text: str) -> str:
     scripts = ["'self'", "'wasm-unsafe-eval'", *(["'unsafe-hashes'"] if handlers else []), *hashes]
     return "; ".join((
         "default-src 'none'", f"script-src {' '.join(scripts)}", "worker-src 'self'", "connect-src 'self'",
-        "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self' data:", "form-action 'self'",
-        "base-uri 'none'", "object-src 'none'",
+        "style-src 'self' 'unsafe-inline'", "img-src 'self' blob: data:", "media-src 'self' blob: data:",
+        "font-src 'self' data:", "form-action 'self'", "base-uri 'none'", "object-src 'none'",
     ))  # fmt: skip
 
 

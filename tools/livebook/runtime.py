@@ -18,8 +18,8 @@ MODULES = HERE / "node_modules"
 WIDGETS = ("comm", "ipywidgets", "traitlets")
 # IPython's display system; the rest of it wants a terminal, a history and a home (see python/IPython).
 IPYTHON = (
-    "core/__init__.py", "core/display.py", "core/display_functions.py", "core/formatters.py", "core/getipython.py",
-    "display.py", "lib/__init__.py", "lib/display.py", "lib/pretty.py", "testing/__init__.py",
+    "core/__init__.py", "core/display.py", "core/display_functions.py", "core/events.py", "core/formatters.py",
+    "core/getipython.py", "display.py", "lib/__init__.py", "lib/display.py", "lib/pretty.py", "testing/__init__.py",
     "testing/skipdoctest.py", "utils/__init__.py", "utils/decorators.py", "utils/dir2.py", "utils/docs.py",
     "utils/sentinel.py",
 )  # fmt: skip

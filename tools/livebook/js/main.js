@@ -7,7 +7,7 @@ import { help } from "./stepping.js";
 
 const { dataset, src } = document.currentScript;
 const BASE = new URL(".", src).href;
-const NEAR = "400px"; // below and above the screen
+const NEAR = 400; // px below and above the screen
 const STATE = "script[type='application/vnd.jupyter.widget-state+json']";
 const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
 
@@ -22,7 +22,8 @@ const obstacle = () => {
 
 const notice = (words) => {
   const line = Object.assign(document.createElement("p"), { className: "livebook-notice", textContent: words });
-  document.querySelector("article, main, body").prepend(line);
+  const places = ["article", "main", "[role=main]", "body"].map((place) => document.querySelector(place));
+  places.find(Boolean).prepend(line);
 };
 
 const parse = (script) => JSON.parse(script.textContent);
@@ -42,8 +43,10 @@ const restore = async (book, states, views) => {
 /** Wake a cell whose widgets need Python when the reader is near, or touches it. */
 const watch = (book, cell) => {
   const wake = () => book.wake(cell);
-  const near = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && wake(), { rootMargin: NEAR });
-  near.observe(cell.element);
+  const { top, bottom } = cell.element.getBoundingClientRect();
+  if (top < innerHeight + NEAR && bottom > -NEAR) wake(); // now: Python loads while the page draws
+  const seen = (entries) => entries.some((entry) => entry.isIntersecting) && wake();
+  new IntersectionObserver(seen, { rootMargin: `${NEAR}px` }).observe(cell.element);
   for (const touch of ["pointerdown", "focusin", "keydown"]) {
     cell.element.addEventListener(touch, (event) => event.target.closest(".widget-subarea") && wake());
   }

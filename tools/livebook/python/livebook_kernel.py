@@ -7,6 +7,7 @@ What is sent to the page are messages of the Jupyter protocol, without headers, 
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 import comm
 from comm.base_comm import BaseComm
+from IPython import display, get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 from livebook_page import load_rest, post, rest_integrity
 from pyodide.code import CodeRunner
@@ -30,6 +32,8 @@ import __main__
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
 REST = "/lib/rest.zip"
+OURS = "/lib/packages.zip/livebook_kernel.py"
+WIDGETS = "widgets"  # what asks when no cell does
 
 
 def send(kind: str, content: dict[str, Any], buffers: list[Any] | None = None) -> None:
@@ -75,7 +79,7 @@ class Stream(io.TextIOBase):
                 flush()
         return len(text)
 
-    def send(self) -> None:
+    def flush(self) -> None:
         """Send what was gathered."""
         text, self.parts, self.waiting = "".join(self.parts), [], 0
         if text:
@@ -88,7 +92,7 @@ STREAMS = (Stream("stdout"), Stream("stderr"))
 def flush() -> None:
     """Send what has been printed."""
     for stream in STREAMS:
-        stream.send()
+        stream.flush()
 
 
 class Rest:
@@ -129,12 +133,13 @@ class Kernel:
         os.makedirs(folder, exist_ok=True)
         os.chdir(folder)
         sys.path.insert(0, "")
+        vars(builtins).update(display=display, get_ipython=get_ipython)
 
     # -- what IPython and ipywidgets ask of a kernel ----------------------------------------------------
 
     def get_parent(self) -> dict[str, Any]:
         """The request that is worked on: an Output widget takes what belongs to it."""
-        return {"header": {"msg_id": self.cell or ""}}
+        return {"header": {"msg_id": self.cell or WIDGETS}}
 
     def publish(self, data, metadata=None, *, transient=None, update=False, **ignored):
         """Show a bundle of MIME types."""
@@ -159,10 +164,10 @@ class Kernel:
 
     def capturing(self) -> Any:
         """The Output widget that takes the cell's outputs, or None."""
-        if self.cell is None or (widgets := sys.modules.get("ipywidgets")) is None:
+        if (widgets := sys.modules.get("ipywidgets")) is None:
             return None
         outputs = (w for w in widgets.widget._instances.values() if isinstance(w, widgets.Output))
-        return next((w for w in outputs if w.msg_id == self.cell), None)
+        return next((w for w in outputs if w.msg_id == (self.cell or WIDGETS)), None)
 
     # -- what the page asks ------------------------------------------------------------------------------
 
@@ -197,7 +202,7 @@ class Kernel:
         trace = error.__traceback__
         while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("cell "):
             trace = trace.tb_next
-        lines = traceback.format_exception(type(error), error, trace)
+        lines = [line for line in traceback.format_exception(type(error), error, trace) if OURS not in line]
         content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines)}
         self.publish_output("error", content)
 

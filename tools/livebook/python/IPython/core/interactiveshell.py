@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from IPython.core.events import EventManager, available_events
 from IPython.core.formatters import DisplayFormatter
 from traitlets import Any
 from traitlets.config.configurable import SingletonConfigurable
@@ -12,8 +15,16 @@ class InteractiveShell(SingletonConfigurable):
 
     display_formatter = Any()
     display_pub = Any()
+    events = Any()
     kernel = Any()
     user_ns = Any()
 
     def _display_formatter_default(self) -> DisplayFormatter:
         return DisplayFormatter(parent=self)
+
+    def showtraceback(self, *ignored: object, **keys: object) -> None:
+        """Show the error that is being handled: what a widget calls has failed."""
+        self.kernel.show_error(sys.exception())
+
+    def _events_default(self) -> EventManager:
+        return EventManager(self, available_events)
