@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Protocol
 
 from mmsim.mm.mmzone import (
@@ -96,7 +96,11 @@ class Codes:
     def __init__(self, chosen: Collection[int]) -> None:
         self.chosen = frozenset(chosen)
         self.others = bytes(code for code in range(256) if code not in self.chosen)
-        self.pattern = re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in chosen) + b"]+", re.DOTALL)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        """Finds runs of these codes; made when a mixed column is first looked at."""
+        return re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in sorted(self.chosen)) + b"]+", re.DOTALL)
 
     def __contains__(self, code: int) -> bool:
         return code in self.chosen
