@@ -29,11 +29,14 @@ book: $(SITE)  ## Run every notebook and build the site into _build/html
 	@echo "The book is in $(CURDIR)/_build/html/index.html ('make serve' serves it to your browser)."
 
 test: lint $(SITE)  ## Run everything: lint, unit, property and scenario tests, every notebook, the built site
-	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env tests book
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env tests $(LIVE)/tests book
 
-lint: $(ENV)  ## Run ruff, and mypy --strict on mmsim
+lint: $(ENV) $(WEB)  ## Run ruff, mypy --strict on mmsim, and ESLint
 	$(BIN)/ruff check
 	$(BIN)/mypy --strict mmsim
+	@[ -d $(LIVE)/node_modules/eslint ] || echo "ESLint is skipped: npm's packages are not there."
+	[ ! -d $(LIVE)/node_modules/eslint ] || $(BIN)/node $(LIVE)/node_modules/eslint/bin/eslint.js \
+		--config $(LIVE)/eslint.config.js $(LIVE) book/_static
 
 bench: $(ENV)  ## Run the benchmarks
 	@set -e; for file in $(sort $(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -9,6 +9,7 @@ from shutil import copyfile, copytree, rmtree
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from . import pages, runtime
@@ -43,6 +44,11 @@ def add_files(app: Sphinx) -> None:
         copyfile(source, target / "mathjax" / source.name)
 
 
+def all_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Every page names the runtime's files, whose names change with it: none is kept from the last build."""
+    return sorted(env.found_docs)
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Give each page what makes it live, and a Content-Security-Policy."""
     if error is None and app.builder.format == "html" and runtime.installed():
@@ -56,5 +62,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("livebook_missing", ["matplotlib", "numpy"], "html", [list])
     app.connect("config-inited", configure)
     app.connect("builder-inited", add_files)  # before the pages, which name some of them with their checksums
+    app.connect("env-updated", all_pages)
     app.connect("build-finished", finish, priority=900)  # after those who write pages then
     return {"parallel_read_safe": True, "parallel_write_safe": True}

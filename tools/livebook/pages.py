@@ -71,7 +71,7 @@ def policy(text: str) -> str:
     hashes = sorted(f"'sha256-{digest(source)}'" for source in inline | handlers)
     scripts = ["'self'", "'wasm-unsafe-eval'", *(["'unsafe-hashes'"] if handlers else []), *hashes]
     return "; ".join((
-        "default-src 'none'", f"script-src {' '.join(scripts)}", "worker-src 'self'", "connect-src 'self'",
+        "default-src 'self'", f"script-src {' '.join(scripts)}", "worker-src 'self'", "connect-src 'self'",
         "style-src 'self' 'unsafe-inline'", "img-src 'self' blob: data:", "media-src 'self' blob: data:",
         "font-src 'self' data:", "form-action 'self'", "base-uri 'none'", "object-src 'none'",
     ))  # fmt: skip

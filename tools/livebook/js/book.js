@@ -13,8 +13,8 @@ const loader = (base) => {
     (loading[name] ??= new Promise((settle, fail) => {
       if (window.livebook?.[name]) return settle(window.livebook[name]); // the page names it itself
       const script = Object.assign(document.createElement("script"), { src: base + PARTS[name] });
-      script.onload = () => settle(window.livebook[name]);
-      script.onerror = () => {
+      script.onload = script.onerror = () => {
+        if (window.livebook?.[name]) return settle(window.livebook[name]);
         delete loading[name];
         script.remove();
         fail(new Error(`${PARTS[name]} can't be loaded: is the network there?`));
@@ -26,6 +26,7 @@ const loader = (base) => {
 export class Book {
   cells = [];
   #turn = Promise.resolve();
+  #life = 0; // of Python: each ends with a stop or a failure
   #pressed = false;
 
   /** `base`: where the runtime's files are; `folder`: the notebook's in Python; `missing`: modules that no page has. */
@@ -109,8 +110,10 @@ export class Book {
     return true;
   }
 
+  /** Do it when what was asked before is done; never, if Python ends first. */
   #inTurn(job) {
-    this.#turn = this.#turn.then(job).catch((error) => {
+    const life = this.#life;
+    this.#turn = this.#turn.then(() => life === this.#life && job()).catch((error) => {
       if (!(error instanceof Stopped)) this.say(`Something went wrong: ${error.message}.`);
     });
     return this.#turn;
@@ -121,6 +124,7 @@ export class Book {
   #state(detail) {
     this.status.show(detail);
     if (detail.state !== "off" && detail.state !== "failed") return;
+    this.#life += 1;
     for (const cell of this.cells) cell.ran = false;
     if (this.cells.some(({ models }) => models.length)) this.parts.widgets().then((manager) => manager.keepAll());
   }
@@ -130,6 +134,6 @@ export class Book {
     const cell = this.cells.find((one) => one.id === id);
     if (type.startsWith("comm")) (await this.parts.widgets()).hear(message, buffers);
     else if (cell) cell.hear(type, content);
-    else this.say(`A widget says: ${content.text ?? content.evalue ?? content.data?.["text/plain"]}`);
+    else this.say(`A widget says: ${content.text ?? content.traceback ?? content.data?.["text/plain"]}`);
   }
 }

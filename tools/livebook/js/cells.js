@@ -12,7 +12,6 @@ const button = (name, action) => {
 const FOCUS = "button, input, select, summary, a[href], [tabindex]";
 
 export class Cell {
-  ran = false;
   outputs = null;
   models = []; // the widgets that it shows
 
@@ -31,6 +30,15 @@ export class Cell {
     this.input.append(this.needs ? this.#note() : this.#tools());
     if (this.code !== this.original) this.edit();
     this.#mark();
+  }
+
+  /** Has this Python run it? The page shows it as `data-ran`. */
+  get ran() {
+    return this.element.hasAttribute("data-ran");
+  }
+
+  set ran(done) {
+    this.element.toggleAttribute("data-ran", done);
   }
 
   #note() {
@@ -87,6 +95,8 @@ export class Cell {
 
   /** The book's code again. */
   reset() {
+    this.#changed(this.original);
+    if (!this.editor) return;
     this.editor.code = this.original;
     this.editor.focus();
   }
@@ -102,7 +112,7 @@ export class Cell {
     this.eager = !quiet;
     this.element.setAttribute("aria-busy", "true");
     try {
-      const done = await this.book.python.run(this.id, quiet ? this.original : this.code);
+      const done = await this.book.python.run(this.id, quiet || !this.editor ? this.original : this.code);
       await this.outputs.settled();
       await this.#takeOver();
       this.show();
@@ -136,7 +146,7 @@ export class Cell {
     const { models } = this.outputs;
     if (models.length) await this.book.released(); // what is being dragged is not taken away
     const manager = models.length && (await this.book.parts.widgets());
-    models.forEach((model, index) => this.models[index] && manager.replay(this.models[index], model));
+    for (const [index, model] of models.entries()) if (this.models[index]) await manager.replay(this.models[index], model);
     this.models = models;
   }
 

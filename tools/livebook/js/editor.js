@@ -21,8 +21,7 @@ export const edit = (place, { code, label, onChange, onRun }) => {
     indentUnit.of("    "),
     python(),
     syntaxHighlighting(classHighlighter),
-    EditorView.lineWrapping,
-    EditorView.contentAttributes.of({ "aria-label": label }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }), // what scrolls can be reached
     EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
     keymap.of([{ key: "Shift-Enter", run }, { key: "Mod-Enter", run }, ...defaultKeymap, ...historyKeymap]),
   ];

@@ -13,12 +13,12 @@ const gather = async (response, onBytes) => {
 };
 
 /**
- * Fetch a file. `response` can be compiled while it streams, `content` settles to its bytes once they are checked:
+ * Fetch a file; `cache` is fetch's. `response` can be compiled while it streams, `content` settles to its bytes once they are checked:
  * use nothing of the one before the other is there. Rejects with what a reader can do something about.
  */
-export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {}) => {
+export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {}, cache = "default") => {
   const secure = globalThis.crypto?.subtle; // not there over plain http: then the browser checks, without progress
-  const response = fetch(base + file, secure ? {} : { integrity }).then(
+  const response = fetch(base + file, secure ? { cache } : { cache, integrity }).then(
     (answer) => {
       if (!answer.ok) throw new Error(`${file} is missing (${answer.status})`);
       return answer;
@@ -37,5 +37,7 @@ export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {
     return content;
   };
   const copied = response.then((answer) => ({ answer, content: check(answer.clone()) }));
-  return { response: copied.then(({ answer }) => answer), content: copied.then(({ content }) => content) };
+  const streamed = copied.then(({ answer }) => answer);
+  streamed.catch(() => {}); // not everybody wants it
+  return { response: streamed, content: copied.then(({ content }) => content) };
 };

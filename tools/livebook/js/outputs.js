@@ -20,7 +20,8 @@ const block = (kind, value) => {
 };
 
 const math = (value) => {
-  const made = Object.assign(element("output text_latex math notranslate nohighlight"), { textContent: text(value) });
+  const bare = text(value).trim().replace(/^(\$\$?|\\[([])|(\$\$?|\\[)\]])$/g, "");
+  const made = Object.assign(element("output text_latex math notranslate nohighlight"), { textContent: `\\[${bare}\\]` });
   queueMicrotask(() => window.MathJax?.typesetPromise?.([made]));
   return made;
 };
@@ -50,7 +51,8 @@ export class Outputs {
 
   /** Draw one output after those before it. */
   add(type, content) {
-    this.#turn = this.#turn.then(() => this.#add(type, content));
+    const fail = ({ message }) => this.place.append(block("stderr", `This output can't be shown: ${message}`));
+    this.#turn = this.#turn.then(() => this.#add(type, content)).catch(fail);
     return this.#turn;
   }
 
@@ -73,14 +75,14 @@ export class Outputs {
     if (content.data[VIEW]) await this.#widget(content.data[VIEW].model_id, made);
   }
 
-  /** What is printed goes on where the last print ended. */
+  /** What is printed goes on where the last print ended; empty lines at its end are not shown, as in the built page. */
   #print({ name, text: more }) {
     const last = this.place.lastElementChild;
-    const same = last?.dataset.stream === name ? last.querySelector("pre") : null;
-    if (same) return same.append(more);
-    const made = block(`stream${name === "stderr" ? " stderr" : ""}`, more);
+    const made = last?.dataset.stream === name ? last : block(name === "stderr" ? name : "stream", "");
     made.dataset.stream = name;
-    this.place.append(made);
+    made.printed = (made.printed ?? "") + more;
+    made.querySelector("pre").textContent = made.printed.replace(/\n+$/, "\n");
+    if (made !== last) this.place.append(made);
   }
 
   async #rich(data) {

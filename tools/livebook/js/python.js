@@ -2,8 +2,6 @@
 
 /* global WORKER -- set by bundle.mjs: the worker's file */
 
-const PATIENCE = 10_000; // ms: an idle worker that takes nothing for so long is gone
-
 /** What becomes of a request when Python was stopped. */
 export class Stopped extends Error {}
 
@@ -15,8 +13,8 @@ export class Python extends EventTarget {
   #worker = null;
   #starting = null;
   #requests = new Map();
-  #queue = Promise.resolve();
   #last = 0;
+  #search = "";
   state = "off";
 
   constructor(base, folder) {
@@ -39,9 +37,10 @@ export class Python extends EventTarget {
   async #start() {
     this.#enter("loading", { done: 0, total: 0 });
     try {
-      this.#worker = new Worker(this.base + WORKER, { type: "module" });
-      this.#worker.onmessage = ({ data }) => this.#hear(data);
-      this.#worker.onerror = (event) => {
+      const worker = new Worker(this.base + WORKER + this.#search, { type: "module", name: `livebook ${Math.random()}` });
+      this.#worker = worker;
+      worker.onmessage = ({ data }) => this.#hear(data, worker);
+      worker.onerror = (event) => {
         event.preventDefault();
         this.stop(event.message ?? `${WORKER} can't be loaded`);
       };
@@ -53,14 +52,9 @@ export class Python extends EventTarget {
     }
   }
 
-  /** Run a cell when those before it are done: was it run to its end? */
-  run(cell, code) {
-    const turn = this.#queue.then(() => this.start()).then(() => this.#run(cell, code));
-    this.#queue = turn.catch(() => {});
-    return turn;
-  }
-
-  async #run(cell, code) {
+  /** Run a cell, one at a time: was it run to its end? */
+  async run(cell, code) {
+    await this.start();
     this.#enter("busy");
     try {
       return await this.#ask({ type: "run", cell, code });
@@ -78,37 +72,32 @@ export class Python extends EventTarget {
   stop(why = "") {
     this.#worker?.terminate();
     this.#worker = this.#starting = null;
-    this.#queue = Promise.resolve();
     const requests = [...this.#requests.values()];
     this.#requests.clear();
+    this.#search = why && "?anew"; // what failed may be in the browser's cache
     this.#enter(why ? "failed" : "off", { why });
-    for (const { fail, timer } of requests) {
-      clearTimeout(timer);
-      fail(new Stopped(why || "Python was stopped"));
-    }
+    for (const { fail } of requests) fail(new Stopped(why || "Python was stopped"));
   }
 
   #ask(request) {
     if (!this.#worker) return Promise.reject(new Stopped("Python was stopped"));
     const id = ++this.#last;
     return new Promise((settle, fail) => {
-      // Only one that has nothing else to do can be expected to take a request at once.
-      const idle = this.#requests.size === 0 && request.type !== "start";
-      const timer = idle ? setTimeout(() => this.stop("it does not answer any more"), PATIENCE) : 0;
-      this.#requests.set(id, { settle, fail, timer });
+      this.#requests.set(id, { settle, fail });
       this.#worker.postMessage({ id, ...request });
     });
   }
 
-  #hear(data) {
+  #hear(data, worker) {
     const request = this.#requests.get(data.id);
     if (data.type === "python") {
       const detail = { message: JSON.parse(data.message), buffers: data.buffers };
       this.dispatchEvent(new CustomEvent("message", { detail }));
     } else if (data.type === "progress") {
       this.#enter("loading", data);
-    } else if (data.type === "taken") {
-      clearTimeout(request?.timer);
+    } else if (data.type === "lives") {
+      // It holds a lock of its name as long as it lives: who gets that after it knows that it has ended, for whatever reason.
+      navigator.locks.request(data.name, () => worker === this.#worker && this.stop("it has ended"));
     } else if (request) {
       this.#requests.delete(data.id);
       if (data.type === "finished") return request.settle(data.ok);

@@ -7,7 +7,7 @@ const SAYS = {
   loading: ({ done, total }) => (total ? `Python is loading: ${mib(done)} of ${mib(total)} MiB` : "Python is loading"),
   ready: () => "Python is ready",
   busy: () => "Running",
-  failed: ({ why }) => `Python has stopped: ${why}.`,
+  failed: ({ why }) => `Python has stopped: ${why}${/[.?!]$/.test(why) ? "" : "."}`,
 };
 const QUIET = 2500; // ms that "ready" is shown
 const SLOW = 400; // ms until a run is worth a line
@@ -17,7 +17,7 @@ export class Status {
 
   /** `stop`, `restart`: what its buttons do. */
   constructor({ stop, restart }) {
-    this.line = Object.assign(document.createElement("div"), { className: "livebook-status", hidden: true });
+    this.line = Object.assign(document.createElement("section"), { className: "livebook-status", ariaLabel: "Python", hidden: true });
     this.text = document.createElement("span");
     this.text.setAttribute("role", "status");
     this.bar = Object.assign(document.createElement("progress"), { hidden: true });

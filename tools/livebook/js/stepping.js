@@ -8,6 +8,7 @@ const step = (event) => {
   event.stopPropagation(); // Python would do the same once more
   const key = button.classList.contains("step-back") ? "ArrowLeft" : "ArrowRight";
   handle.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  speak({ target: handle });
 };
 
 /** A slider's description is a label beside it that belongs to nothing: give it to the handle and to the number. */
@@ -38,7 +39,7 @@ const typeset = () => {
 export const help = () => {
   typeset();
   document.addEventListener("click", step, true);
-  document.addEventListener("keyup", speak);
+  for (const moved of ["focusin", "keyup", "pointerup", "change"]) document.addEventListener(moved, speak);
   new MutationObserver(() => document.querySelectorAll(".widget-slider:not([data-named])").forEach(name)).observe(
     document.body,
     { childList: true, subtree: true },

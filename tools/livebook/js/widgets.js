@@ -12,8 +12,15 @@ import "@jupyter-widgets/controls/css/widgets-base.css";
 const IDLE = { content: { execution_state: "idle" } };
 const isModel = (value) => value instanceof base.WidgetModel;
 
+/** A state with what is chosen behind what it is chosen from, since views hear of one after the other. Python has no order. */
+const ordered = (state = {}) => {
+  const chosen = ([key]) => ["value", "index", "selected_index"].includes(key);
+  return Object.fromEntries(Object.entries(state).sort((one, other) => chosen(one) - chosen(other)));
+};
+
 /** A model's line to Python. `send`: takes a message, and says when it was dealt with. */
 class Comm {
+  done = null; // settles when Python has dealt with the last message
   #heard = () => {};
   #closed = () => {};
 
@@ -23,14 +30,14 @@ class Comm {
 
   on_msg = (callback) => (this.#heard = callback);
   on_close = (callback) => (this.#closed = callback);
-  hear = (data, buffers) => this.#heard({ content: { data }, buffers });
+  hear = (data, buffers) => this.#heard({ content: { data: { ...data, state: ordered(data.state) } }, buffers });
   closed = () => this.#closed({});
   close() {}
 
   send(data, callbacks, _metadata, buffers) {
     // A model keeps back what it has to say until it hears that Python is idle again.
     const idle = () => callbacks?.iopub?.status?.(IDLE);
-    Promise.resolve(this.post(data, buffers)).then(idle, idle);
+    this.done = Promise.resolve(this.post(data, buffers)).then(idle, idle);
     return "";
   }
 }
@@ -75,6 +82,11 @@ export class Manager extends ManagerBase {
     return found;
   }
 
+  /** Which models Python has that the stored ones could be joined to: none. */
+  async _get_comm_info() {
+    return {};
+  }
+
   /** Make the models that are stored in a page. */
   async restore(state) {
     this.keepAll(await this.set_state(state));
@@ -114,23 +126,41 @@ export class Manager extends ManagerBase {
     }
   }
 
-  /** One widget takes the place of another: tell it what the reader did to the old one while nobody listened. */
-  replay(old, now) {
+  /**
+   * One widget takes the place of another: tell it what the reader did to the old one while nobody listened. One thing
+   * after the other, as a reader does it: what Python answers to the one may be what the next has moved.
+   */
+  async replay(old, now) {
     const heirs = new Map();
     pair(old, now, heirs);
     const mine = this.#kept.filter(({ model }) => heirs.has(model));
     this.#kept = this.#kept.filter(({ model }) => !heirs.has(model));
-    for (const { model, data, buffers } of mine) {
+    for (const { model, data, buffers } of joined(mine)) {
       const heir = heirs.get(model);
-      if (data.method === "update") {
-        heir.set(data.state);
-        heir.save_changes();
-      } else {
-        heir.send(data.content, {}, buffers);
-      }
+      if (data.method !== "update") heir.send(data.content, {}, buffers);
+      else if (fits(heir, data.state)) heir.set(data.state).save_changes();
+      await heir.comm?.done;
+      await new Promise((settle) => setTimeout(settle)); // until what Python has sent is there, too
     }
   }
 }
+
+/** Can a model take these? What the reader did before can have left it with fewer steps than the old one has. */
+const fits = (model, { value, index, selected_index: selected }) => {
+  const count = (model.get("_options_labels") ?? model.get("children"))?.length;
+  return !(value > model.get("max")) && !((index ?? selected) >= count);
+};
+
+/** Of a control that was moved on and on, where it was left. */
+const joined = (messages) => {
+  const left = [];
+  for (const message of messages) {
+    const last = left.at(-1);
+    if (last?.model !== message.model || last.data.method !== "update" || message.data.method !== "update") left.push(message);
+    else left.splice(-1, 1, { ...message, data: { ...message.data, state: { ...last.data.state, ...message.data.state } } });
+  }
+  return left;
+};
 
 /** The models of two widgets of the same shape, one beside the other. */
 const pair = (old, now, found) => {

@@ -1,14 +1,19 @@
 // Python's side of a live page: the worker that holds Pyodide. What a kernel does, `livebook_kernel.py` does.
 //
 // From the page: {id, type: "start", folder} first, then {id, type: "run", cell, code} and {id, type: "comm", message,
-// buffers}. To the page: "progress" and "failed" while it starts, "taken" and "finished" for each id, and Python's own
-// messages ("python", see the kernel).
+// buffers}. To the page: "lives", "progress" and "failed" while it starts, "finished" for each id, and Python's own messages
+// ("python", see the kernel).
 
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { loadPyodide } from "pyodide";
 import { fetchChecked } from "./fetch.js";
 
 /* global INFO, RUNTIME -- set by bundle.mjs: which Pyodide it is; its files with size and integrity */
+
+navigator.locks?.request(self.name, () => {
+  postMessage({ type: "lives", name: self.name });
+  return new Promise(() => {});
+});
 
 const MOST_PAGES = (1 << 30) / 65536; // of WebAssembly memory, 1 GiB: who wants more gets a MemoryError, not the machine
 const grow = WebAssembly.Memory.prototype.grow;
@@ -23,22 +28,27 @@ const ATONCE = ["wasm", "first", "packages", "files"];
 const total = ATONCE.reduce((sum, name) => sum + RUNTIME[name].bytes, 0);
 let done = 0;
 const count = (bytes) => postMessage({ type: "progress", done: (done += bytes), total });
-const asked = Object.fromEntries(ATONCE.map((name) => [name, fetchChecked(BASE, RUNTIME[name], count)]));
+const cache = self.location.search ? "reload" : "default"; // after a failure the cache is not to be trusted
+const asked = Object.fromEntries(ATONCE.map((name) => [name, fetchChecked(BASE, RUNTIME[name], count, cache)]));
 const compiled = WebAssembly.compileStreaming(asked.wasm.response);
+const checked = Promise.all(ATONCE.map((name) => asked[name].content));
+for (const early of [compiled, checked]) early.catch(() => {}); // `start` hears it
 
 /** What a page needs at first only if a cell imports it: the rest of the standard library, at that moment. */
 const loadRest = () => {
   const request = new XMLHttpRequest();
   request.open("GET", BASE + RUNTIME.rest.file, false);
   request.responseType = "arraybuffer";
-  request.send();
+  try {
+    request.send();
+  } catch {
+    return new Uint8Array(); // which is not what was built
+  }
   return new Uint8Array(request.status === 200 ? request.response : []);
 };
 
 const start = async ({ folder }) => {
-  compiled.catch(() => {});
-  await Promise.all(Object.values(asked).map(({ content }) => content)); // nothing runs before all is checked
-  const [first, packages, files] = await Promise.all(ATONCE.slice(1).map((name) => asked[name].content));
+  const [, first, packages, files] = await checked; // nothing runs before
   WebAssembly.instantiateStreaming = async (_, imports) => {
     const module = await compiled;
     return { module, instance: await WebAssembly.instantiate(module, imports) };
@@ -72,7 +82,6 @@ const DO = {
 let kernel;
 onmessage = async ({ data }) => {
   const { id, type } = data;
-  postMessage({ type: "taken", id });
   try {
     const result = await DO[type](data, kernel);
     if (type === "start") kernel = result;

@@ -1,0 +1,3 @@
+"""One browser for all tests of a process: Playwright can't be started twice."""
+
+pytest_plugins = ["browsing"]

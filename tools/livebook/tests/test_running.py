@@ -1,0 +1,115 @@
+"""Cells that the reader runs and edits."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+# Kinds of outputs that look as those that the book stores; a Markdown table does not, as Sphinx leaves it as it is.
+KINDS = (
+    "text", "stream", "svg", "png", "latex", "html", "several", "update", "clear", "await", "rest", "file", "package",
+)  # fmt: skip
+LOOK = """all => all.map(output => [...output.children].map(item => [item.className, item.tagName, item.naturalWidth,
+    item.querySelectorAll("svg, td").length, item.innerText.trim()]))"""
+
+
+@pytest.fixture
+def outputs(visit):
+    """The page with all kinds of outputs."""
+    return visit("deep/outputs")
+
+
+def see(reader, tag):
+    """What a cell's outputs look like."""
+    if tag == "latex":
+        reader.output(tag).locator("mjx-container svg").wait_for()
+    return reader.output(tag).evaluate_all(LOOK)
+
+
+def test_outputs_look_as_those_of_the_book(outputs):
+    stored = {tag: see(outputs, tag) for tag in KINDS}
+    chart = outputs.output("chart").inner_html()
+    outputs.run("last")  # and all above it
+    outputs.run("html")
+    assert {tag: see(outputs, tag) for tag in KINDS} == stored
+    assert outputs.output("markdown").locator("td").all_inner_texts() == ["1", "2"]
+    assert "It needs matplotlib" in outputs.cell("chart").inner_text()
+    assert outputs.output("chart").inner_html() == chart
+    assert outputs.button("chart", "Run").count() == 0
+
+    trace = outputs.output("error").inner_text().splitlines()
+    assert [line for line in trace if line.startswith("  File")] == [
+        '  File "cell 11", line 4, in <module>', '  File "cell 11", line 2, in divide',
+    ]  # fmt: skip
+    assert trace[-1] == "ZeroDivisionError: division by zero"
+
+    outputs.cell("hidden").locator("summary").first.click()
+    assert outputs.run("hidden").inner_text() == "its code is folded\n"
+
+    assert outputs.tries("text", "print(1)\ndisplay(2)\nprint(3)\n4").split() == ["1", "2", "3", "4"]
+    assert outputs.tries("text", "1 +").splitlines()[::3] == ['  File "cell 1", line 1', "SyntaxError: invalid syntax"]
+    assert outputs.tries("text", "1;") == ""
+    assert outputs.tries("text", "clear_output(); get_ipython().user_ns is globals()").strip() == "True"
+    assert outputs.tries("text", "print('seen', flush=True); import time; time.sleep(0.1)") == "seen\n"
+
+
+def test_what_a_cell_shows_runs_no_script(outputs):
+    evil = "<script>document.title = 'evil'</script><img src=x onerror=\"document.title = 'evil'\"><b>shown</b>"
+    assert outputs.tries("text", f"from IPython.display import HTML\nHTML({evil!r})") == "shown"
+    assert outputs.tries("text", f"from IPython.display import Markdown\nMarkdown({evil!r})").strip() == "shown"
+    outputs.tries("text", f"from IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\">{evil}</svg>')")
+    outputs.page.wait_for_timeout(200)
+    assert outputs.page.title() != "evil"
+    assert set(outputs.problems) == {"forbidden: script-src-attr inline "}
+    outputs.problems.clear()
+
+
+def test_what_the_reader_wrote_is_kept_and_not_run(visit):
+    reader = visit("still")
+    assert reader.tries("sum", "6 * 7").strip() == "42"
+    editor = reader.cell("sum").get_by_role("textbox")
+    editor.press("ControlOrMeta+End")
+    reader.page.keyboard.type("/7")
+    expect(editor).to_contain_text("6 * 7/7")
+    assert reader.run("sum", lambda: editor.press("Shift+Enter")).inner_text().strip() == "6.0"
+
+    reader.page.reload()
+    expect(editor).to_contain_text("6 * 7/7")
+    assert reader.output("sum").inner_text() == "2\n"
+    assert reader.run("sum").inner_text().strip() == "6.0"
+
+    reader.button("sum", "Reset").click()
+    expect(editor).to_contain_text("1 + 1")
+    expect(reader.button("sum", "Reset")).to_be_hidden()
+    reader.page.reload()
+    assert editor.count() == 0
+
+
+def test_cells_run_in_order(visit):
+    reader = visit("still")
+    reader.write("sum", "shared = globals().get('shared', 0) + 1\nshared")
+    assert reader.run("say").inner_text() == "said\n"
+    assert reader.output("sum").inner_text().strip() == "1"
+
+    reader.run("say")
+    assert reader.output("sum").inner_text().strip() == "1", "what has run is not run again"
+    reader.run("sum", reader.button("say", "Run all above").click)
+    assert reader.output("sum").inner_text().strip() == "2"
+    reader.button("sum", "Restart").click()
+    reader.status("Python is ready")
+    assert reader.run("sum").inner_text().strip() == "1"
+
+    reader.write("sum", "1 / 0")
+    reader.button("sum", "Restart").click()
+    reader.button("say", "Run").click()
+    reader.status("cell 2 failed, and cell 3 is below it.")
+    assert "ZeroDivisionError" in reader.output("sum").inner_text()
+
+
+def test_two_pages_at_once_know_nothing_of_each_other(visit):
+    one = visit("still")
+    other = visit("still", beside=one)
+    assert one.tries("sum", "mine = 1\nmine").strip() == "1"
+    assert "NameError: name 'mine'" in other.tries("sum", "mine")
+    assert one.run("sum").inner_text().strip() == "1"
+    assert re.search("mine$", other.cell("sum").get_by_role("textbox").inner_text())

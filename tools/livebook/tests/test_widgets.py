@@ -1,0 +1,112 @@
+"""Widgets that are asked before and after Python is there."""
+
+import re
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def widgets(visit):
+    """The page with widgets that need Python."""
+    return visit("widgets")
+
+
+def handle(reader, tag):
+    """What moves a cell's first slider."""
+    return reader.output(tag).locator(".noUi-handle").first
+
+
+def text(reader, tag):
+    """What a cell's widgets say."""
+    return expect(reader.output(tag))
+
+
+def test_tied_widgets_need_no_python(visit):
+    reader = visit("still")
+    handles = reader.cell("linked").locator(".noUi-handle")
+    handles.first.press("ArrowRight")
+    expect(handles.last).to_have_attribute("aria-valuenow", "1.0")
+    reader.page.wait_for_timeout(300)
+    assert not reader.loaded("worker", "python", "first", "editor", "markdown")
+
+
+def test_python_starts_when_a_live_widget_comes_near(widgets):
+    handle(widgets, "label").wait_for(state="attached")
+    widgets.page.wait_for_timeout(300)
+    assert not widgets.loaded("worker", "python")
+    widgets.page.mouse.wheel(0, 2600)
+    widgets.status("Python is ready")
+    handle(widgets, "label").press("ArrowRight")
+    text(widgets, "label").to_contain_text("twice: 8")
+
+
+def test_what_is_done_before_python_is_there_is_answered_then(widgets, faults):
+    gate = faults["python"] = threading.Event()
+    slider = handle(widgets, "label")
+    for _ in range(3):
+        slider.press("ArrowRight")
+    button = widgets.output("clicks").locator("button")
+    button.click()
+    button.click()
+    widgets.status("Python is loading")
+    expect(slider).to_have_attribute("aria-valuenow", "6.0")
+    bar = widgets.page.get_by_role("progressbar")
+    expect(bar).to_have_attribute("title", re.compile(r"Python is loading: \d+\.\d of \d+\.\d MiB"))
+    gate.set()
+    text(widgets, "label").to_contain_text("twice: 12")
+    expect(slider).to_have_attribute("aria-valuenow", "6.0")
+    expect(button).to_have_text("2 clicks")
+
+
+def test_every_kind_of_widget_answers(widgets):
+    widgets.cell("kinds").scroll_into_view_if_needed()
+    widgets.run("captured")
+
+    kinds = widgets.output("kinds")
+    kinds.get_by_role("combobox").select_option("green")
+    text(widgets, "kinds").to_contain_text("Dropdown: green")
+    handle(widgets, "kinds").press("ArrowRight")
+    text(widgets, "kinds").to_contain_text("FloatSlider: 0.75")
+    kinds.locator(".jupyter-widgets-play button, .widget-play button").first.click()
+    text(widgets, "kinds").to_contain_text("Play: 2")
+
+    handle(widgets, "interact").press("ArrowRight")
+    text(widgets, "interact").to_contain_text("3 squared")
+    text(widgets, "interact").to_contain_text("9")
+    assert widgets.output("interact").locator(".output.stream").count() == 1
+
+    assert widgets.cell("image").locator("img").evaluate("image => image.naturalWidth") == 1
+    assert widgets.output("captured").inner_text().split("\n")[0] == "inside"
+    widgets.output("says").locator("button").click()
+    widgets.status("A widget says: aloud")
+
+
+def test_waking_runs_the_code_of_the_book(widgets):
+    widgets.write("label", "raise SystemExit('this is not what the reader asked for')")
+    widgets.page.reload()
+    expect(widgets.cell("label").get_by_role("textbox", name="Code of")).to_contain_text("raise")
+    handle(widgets, "label").press("ArrowRight")
+    text(widgets, "label").to_contain_text("twice: 8")
+    assert "SystemExit" in widgets.run("label").inner_text()
+
+
+def test_a_cell_that_stands_alone_does_not_wait_for_those_above(visit):
+    reader = visit("alone")
+    button = reader.output("alone").locator("button")
+    button.click()
+    expect(button).to_have_text("was not run")
+    reader.run("before")
+    button.click()
+    expect(button).to_have_text("was run")
+
+
+def test_widgets_go_on_after_a_restart(widgets):
+    slider = handle(widgets, "label")
+    slider.press("ArrowRight")
+    text(widgets, "label").to_contain_text("twice: 8")
+    widgets.button("label", "Restart").click()
+    widgets.status("Python is ready")
+    slider.press("ArrowRight")
+    text(widgets, "label").to_contain_text("twice: 10")
