@@ -30,7 +30,7 @@ class Table:
 
     def html(self, caption: str) -> str:
         """As an HTML table, in a region that scrolls by keyboard too."""
-        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.header)
+        head = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in self.header)
         body = "".join(self.html_row(row) for row in self.rows)
         return scrollable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption)
 
@@ -109,8 +109,8 @@ class Document(Figure):
 
 
 def scrollable(content: str, label: str) -> str:
-    """A region that may be wider than the page: it can be reached and scrolled by keyboard."""
-    return f'<div class="mmsim-scroll" role="region" tabindex="0" aria-label="{escape(label)}">{content}</div>'
+    """What may be wider than the page: it can be reached and scrolled by keyboard. No landmark, there are too many."""
+    return f'<div class="mmsim-scroll" role="group" tabindex="0" aria-label="{escape(label)}">{content}</div>'
 
 
 # -- SVG ---------------------------------------------------------------------------------------------

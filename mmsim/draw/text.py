@@ -69,7 +69,7 @@ def comment_columns(listing: str) -> dict[int, int]:
 def cells(side: Side, kind: str) -> str:
     """Line number, mark and text of one line."""
     if side is None:
-        return "<th></th><td></td><td></td>"
+        return "<td></td><td></td><td></td>"
     number, text = side
     hang = min(len(text) - len(text.lstrip()) + 2, 14)  # a line that wraps goes on a little further in
     name = {"del": "removed ", "ins": "added "}.get(kind, "")
@@ -136,7 +136,7 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: in
     )
     plain = "\n".join(lines) or "(nothing was logged)"
     pre = (
-        f'<pre class="mmsim-log" tabindex="0" role="region" aria-label="{escape(title)}">'
+        f'<pre class="mmsim-log" tabindex="0" role="group" aria-label="{escape(title)}">'
         f"{content or escape(plain)}</pre>"
     )
     return Document(title, f"{plural(len(lines), 'line')}.", pre, plain)

@@ -1,72 +1,136 @@
-"""Every page in a browser: it loads, asks no other host, fits the screen, and its widgets work without Python."""
+"""Every page as it is read, while Python is on its way: it loads little, asks no other host, and its pictures step."""
 
-# What sticks out to the right, for the message of a test that fails.
-WIDEST = """() => {
-    const room = document.documentElement.clientWidth;
-    const scrolls = e => e && (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(e).overflowX)
-        || scrolls(e.parentElement));
-    return document.documentElement.scrollWidth <= room ? [] : [...document.body.querySelectorAll("*")]
-        .filter(e => e.getBoundingClientRect().right > room + 0.5 && !scrolls(e.parentElement))
-        .map(e => `${e.tagName}.${e.className} ${Math.round(e.getBoundingClientRect().right)} > ${room}`);
-}"""
+import gzip
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from twins import Twins
+from visits import opened
+
+READ = 700_000  # bytes, compressed, that a page may load to be read
+STEPS = 100_000  # of these, what its widgets may take
+OTHERS = ("genindex", "search")
+STATE = "script[type='application/vnd.jupyter.widget-state+json']"
+
 FLAT = """() => [...document.querySelectorAll(".cell_output .widget-subarea")]
     .filter(w => w.offsetParent && w.offsetHeight < 40).map(w => w.innerHTML)"""
-SLIDERS = """() => [...document.querySelectorAll(".noUi-target")].map(track => {
-    const handle = track.querySelector(".noUi-handle");
-    let box = track;
-    while (getComputedStyle(box = box.parentElement).backgroundColor === "rgba(0, 0, 0, 0)");
-    return [handle.getAttribute("aria-label"), getComputedStyle(box).backgroundColor,
-        getComputedStyle(track.querySelector(".noUi-connects")).backgroundColor,
-        getComputedStyle(handle).backgroundColor];
-})"""
+# Where a stepper stands, as its slider, its list and its picture say.
+STANDS = """row => {
+    const [handle, list] = [row.querySelector(".noUi-handle"), row.querySelector("select")];
+    return {
+        slider: Number(row.querySelector(".widget-readout").textContent),
+        list: list.selectedIndex,
+        last: list.options.length - 1,
+        spoken: handle.getAttribute("aria-valuetext") === list.selectedOptions[0].textContent,
+        picture: row.nextElementSibling.textContent,
+    };
+}"""
 
 
-def test_page_loads_without_errors(visit):
-    assert visit.problems == []
+def compressed(content):
+    """How many bytes a server sends for it."""
+    return len(gzip.compress(content))
 
 
-def test_page_asks_no_other_host(visit):
-    assert visit.outside == []
+# -- loading -----------------------------------------------------------------------------------------
 
 
-def test_page_has_a_title_and_one_main_heading(visit):
-    heading = visit.page.locator("article h1")
+def test_page_loads_without_errors(reading):
+    assert reading.problems == []
+
+
+def test_page_asks_no_other_host(reading):
+    assert reading.outside == []
+
+
+def test_policy_stops_nothing(reading):
+    assert reading.stopped == []
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_pages_beside_the_book_load_as_well(browser, origin, other):
+    with opened(browser, origin, other) as visit:
+        assert (visit.problems, visit.outside, visit.stopped) == ([], [], [])
+
+
+def test_the_first_page_of_the_site_leads_into_the_book(browser, origin):
+    with opened(browser, origin, "index") as visit:
+        visit.page.wait_for_url("**/book/index.html")
+        assert (visit.drawn().problems, visit.outside, visit.stopped) == ([], [], [])
+
+
+def test_search_finds(browser, origin):
+    with opened(browser, origin, "search", "?q=pageblock") as visit:
+        found = visit.page.locator("#search-results li a")
+        found.first.wait_for()
+        assert (visit.problems, visit.outside, visit.stopped) == ([], [], [])
+
+
+def test_page_has_a_title_and_one_main_heading(reading):
+    heading = reading.page.locator("article h1")
     assert heading.count() == 1
-    assert visit.page.title().startswith(heading.evaluate("h => h.firstChild.textContent"))
-    assert visit.page.locator("html[lang=en]").count() == 1
+    assert reading.page.title().startswith(heading.evaluate("h => h.firstChild.textContent"))
+    assert reading.page.locator("html[lang=en]").count() == 1
 
 
-def test_every_widget_is_drawn(visit, live):
-    assert visit.page.evaluate(FLAT) == []
+def test_page_loads_little_to_be_read(reading, site):
+    loaded = {unquote(urlsplit(url).path) for url in set(reading.asked) - set(reading.asked_for_python)}
+    sizes = {path: compressed((site / path[1:]).read_bytes()) for path in loaded}
+    print(f"{reading.name}: {sum(sizes.values()):,} bytes in {len(sizes)} files")
+    assert sum(sizes.values()) < READ, sorted(sizes.items(), key=lambda item: -item[1])
 
 
-def test_a_stepper_steps_by_keyboard(visit, live):
-    for stepper in visit.page.locator(".mmsim-stepper:visible").all():
-        picture = stepper.locator("> :last-child")
-        before = picture.inner_text()
-        stepper.locator(".noUi-handle").press("ArrowRight")
-        assert picture.inner_text() != before
-        assert stepper.locator("select").input_value().startswith("1: ")
+def test_all_steps_of_a_page_weigh_little(reading):
+    states = reading.page.locator(STATE).all_text_contents()
+    size = compressed("".join(states).encode())
+    print(f"{reading.name}: {size:,} bytes of widgets")
+    assert size < STEPS
 
 
-def test_page_is_not_wider_than_the_screen(view):
-    assert view.evaluate(WIDEST) == []
+# -- drawn, and stepping, without Python -------------------------------------------------------------
 
 
-def test_sliders_have_a_name_and_stand_out(view, live):
-    for name, page, *parts in view.evaluate(SLIDERS):
-        assert name
-        assert [part for part in parts if contrast(page, part) < 3] == [], f"on {page}"
+def test_every_widget_is_drawn(reading):
+    assert reading.page.evaluate(FLAT) == []
 
 
-def contrast(one, other):
-    """The contrast ratio of two CSS colours, as WCAG defines it."""
-    dark, light = sorted(map(luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
+def test_page_that_shows_no_live_widget_asks_for_no_python(reading):
+    """`near` is what the page calls near: so far below the screen, Python starts."""
+    tops = [lab.bounding_box()["y"] for lab in reading.labs]
+    near = [top for top in tops if top < reading.page.viewport_size["height"] + 400]
+    assert bool(reading.asked_for_python) == bool(near)
 
 
-def luminance(colour):
-    """The relative luminance of `rgb(r, g, b)`."""
-    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+def test_a_stepper_steps_by_keyboard_alone(reading):
+    """Each way to step, in turn: they agree, and each shows another picture."""
+    before = len(reading.asked_for_python)
+    for stepper in reading.page.locator(".cell:not(.tag_standalone) .step-row").all():
+        handle, list_of_steps = stepper.locator(".noUi-handle"), stepper.locator("select")
+        back, forward = stepper.locator(".step-back"), stepper.locator(".step-forward")
+        last = stepper.evaluate(STANDS)["last"]
+        seen = []
+        for part, key, step in (
+            (handle, "End", last), (handle, "Home", 0), (forward, "Enter", 1), (handle, "ArrowRight", 2),
+            (back, "Enter", 1), (back, "Space", 0), (list_of_steps, "ArrowDown", 1), (handle, "ArrowLeft", 0),
+            (list_of_steps, "End", last), (back, "Enter", last - 1),
+        ):  # fmt: skip
+            part.press(key)
+            stands = stepper.evaluate(STANDS)
+            assert (stands["slider"], stands["list"], stands["spoken"]) == (step, step, True), key
+            seen.append((step, stands["picture"]))
+        assert len(set(seen)) == len({step for step, _ in seen}) == len({picture for _, picture in seen})
+    assert len(reading.asked_for_python) == before
+
+
+# -- what was done early -----------------------------------------------------------------------------
+
+
+def test_what_is_moved_before_python_is_there_keeps_its_value_and_is_answered_then(reading):
+    labs = [Twins(reading, cell) for cell in reading.labs]
+    for lab in labs:
+        for part in lab.by_keyboard():
+            lab.move(part)
+        assert lab.seen[0] != lab.expected[0]
+    reading.let_python_come()
+    for lab in labs:
+        lab.agree()

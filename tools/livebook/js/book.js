@@ -69,6 +69,7 @@ export class Book {
   wake(cell) {
     if (cell.ran || cell.waking || this.python.state === "failed") return;
     cell.waking = true;
+    this.python.start().catch(() => {}); // its state says so; it loads while the page goes on
     this.#inTurn(async () => !cell.ran && (cell.alone || (await this.#prepare(cell, true))) && cell.run(true)).finally(() => {
       cell.waking = false;
     });

@@ -66,7 +66,10 @@ const start = () => {
     return { script, id, cell: book.cells.find(({ element }) => element.contains(script)) };
   });
   for (const { id, cell } of views) if (cell && needsPython(models, id)) watch(book, cell);
-  if (views.length) restore(book, states, views).catch((error) => book.say(`The widgets can't be drawn: ${error.message}.`));
+  if (!views.length) return;
+  book.python.reached // drawing keeps the page's thread busy
+    .then(() => restore(book, states, views))
+    .catch((error) => book.say(`The widgets can't be drawn: ${error.message}.`));
 };
 
 start();

@@ -16,6 +16,9 @@ export class Python extends EventTarget {
   #last = 0;
   #search = "";
   state = "off";
+  #reach = () => {};
+  /** Settles when the worker that was started last runs, or can't: until then it needs the page's thread. */
+  reached = Promise.resolve();
 
   constructor(base, folder) {
     super();
@@ -39,6 +42,7 @@ export class Python extends EventTarget {
     try {
       const worker = new Worker(this.base + WORKER + this.#search, { type: "module", name: `livebook ${Math.random()}` });
       this.#worker = worker;
+      this.reached = new Promise((settle) => (this.#reach = settle));
       worker.onmessage = ({ data }) => this.#hear(data, worker);
       worker.onerror = (event) => {
         event.preventDefault();
@@ -70,6 +74,7 @@ export class Python extends EventTarget {
 
   /** End the worker, whatever it does. `why`: it had to be, which is a failure. */
   stop(why = "") {
+    this.#reach();
     this.#worker?.terminate();
     this.#worker = this.#starting = null;
     const requests = [...this.#requests.values()];
@@ -89,6 +94,7 @@ export class Python extends EventTarget {
   }
 
   #hear(data, worker) {
+    this.#reach();
     const request = this.#requests.get(data.id);
     if (data.type === "python") {
       const detail = { message: JSON.parse(data.message), buffers: data.buffers };
