@@ -28,7 +28,8 @@ DRAWN = """() => [...document.querySelectorAll("script[type='application/vnd.jup
 # What has changed is drawn, and no colour is on its way to another.
 SETTLED = """async () => {
     for (let frame = 0; frame < 2; frame += 1) await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+    const ends = ({effect}) => effect.getComputedTiming().endTime < Infinity;
+    await Promise.allSettled(document.getAnimations().filter(ends).map(animation => animation.finished));
 }"""
 
 

@@ -33,6 +33,8 @@ class Line:
 class Handler(SimpleHTTPRequestHandler):
     """Serves a folder; with a line to carry it, what it sends is compressed."""
 
+    protocol_version = "HTTP/1.1"  # as hosts speak it: one connection serves many files, at once
+    disable_nagle_algorithm = True
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".wasm": "application/wasm", ".mjs": "text/javascript"}
 
     def __init__(self, *args, sent, line, **kwargs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,9 @@ from mmsim.widgets.controls import Control
 from mmsim.widgets.parts import button, chooser, offer, row, toggle
 from mmsim.widgets.telling import Pictures, Scene, Setting, Step
 from mmsim.widgets.walk import END, PROBLEMS, Walk
+
+# Is what is displayed stored too, with all its pages? Not in a reader's browser, which is to answer soon.
+STORED = sys.platform != "emscripten"
 
 
 class Lab(w.VBox):  # type: ignore[misc]
@@ -135,7 +139,10 @@ class Lab(w.VBox):  # type: ignore[misc]
         return f"Lab({self.title!r})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        self.walk.draw_all()
+        if STORED:
+            self.walk.draw_all()
+        else:
+            self.walk.draw_later()
         key = (self.title, *self.inputs, *self.patches, *self.events)
         before = LAST.get(key)
         if self.title:  # without one, labs can't be told apart

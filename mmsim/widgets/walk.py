@@ -28,10 +28,11 @@ class Walk:
         start, last = telling.start, len(telling.captions) - 1
         self.telling = telling
         self.timer: asyncio.TimerHandle | None = None
-        self.views: list[View | None] = [telling.draw(step) for step in range(last + 1)]
+        self.views: list[View | None] = [None] * (last + 1)
         # A figure takes the width that it is given. One layout and style for all: each weighs as much as an area.
         self.layout, self.style = w.Layout(width="100%", margin="0"), HTMLStyle()
-        self.pool = [self.area(view.html) for view in self.views if view]
+        self.pool = [self.area() for _ in self.views]
+        self.show(start, telling.draw(start))
         self.stack = w.Stack(self.pool, selected_index=start, layout=self.layout)
         self.slider = w.IntSlider(start, 0, last, description="Step", style=WIDE)
         self.captions = chooser("Go to", telling.captions, 0, start)

@@ -2,12 +2,15 @@
 
 const toBase64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
 
-const gather = async (response, onBytes) => {
-  const parts = [];
+/** All of a body, which is to be `bytes` long; with more or less it can't be right. */
+const gather = async (response, bytes, onBytes) => {
+  const content = new Uint8Array(bytes);
+  let length = 0;
   for (const reader = response.body.getReader(); ; ) {
     const { done, value } = await reader.read();
-    if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
-    parts.push(value);
+    if (done) return { content, length };
+    if (length + value.length <= bytes) content.set(value, length);
+    length += value.length;
     onBytes(value.length);
   }
 };
@@ -28,12 +31,12 @@ export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {
     },
   );
   const check = async (copy) => {
-    const content = await gather(copy, onBytes).catch(() => {
+    const { content, length } = await gather(copy, bytes, onBytes).catch(() => {
       throw new Error(`${file} came only in part`);
     });
-    if (content.length !== bytes) throw new Error(`${file} came only in part: ${content.length} of ${bytes} bytes`);
+    if (length < bytes) throw new Error(`${file} came only in part: ${length} of ${bytes} bytes`);
     const digest = secure ? `sha256-${toBase64(await secure.digest("SHA-256", content))}` : integrity;
-    if (digest !== integrity) throw new Error(`${file} is not the file that this page was built with`);
+    if (length > bytes || digest !== integrity) throw new Error(`${file} is not the file that this page was built with`);
     return content;
   };
   const copied = response.then((answer) => ({ answer, content: check(answer.clone()) }));

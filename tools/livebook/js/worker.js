@@ -22,17 +22,22 @@ WebAssembly.Memory.prototype.grow = function (pages) {
   return grow.call(this, pages);
 };
 
+const PAUSE = 100; // ms between two reports of progress
 const BASE = new URL(".", import.meta.url).href;
-const ATONCE = ["wasm", "first", "packages", "files"];
+const ATONCE = ["wasm", "first", "packages", "files"]; // `first` is the part of the standard library that is needed
 
 const total = ATONCE.reduce((sum, name) => sum + RUNTIME[name].bytes, 0);
-let done = 0;
-const count = (bytes) => postMessage({ type: "progress", done: (done += bytes), total });
+let [done, told] = [0, 0];
+const count = (bytes) => {
+  done += bytes;
+  if (done < total && performance.now() < told + PAUSE) return; // the page has other things to do
+  told = performance.now();
+  postMessage({ type: "progress", done, total });
+};
 const cache = self.location.search ? "reload" : "default"; // after a failure the cache is not to be trusted
 const asked = Object.fromEntries(ATONCE.map((name) => [name, fetchChecked(BASE, RUNTIME[name], count, cache)]));
 const compiled = WebAssembly.compileStreaming(asked.wasm.response);
 const checked = Promise.all(ATONCE.map((name) => asked[name].content));
-for (const early of [compiled, checked]) early.catch(() => {}); // `start` hears it
 
 /** What a page needs at first only if a cell imports it: the rest of the standard library, at that moment. */
 const loadRest = () => {
@@ -47,14 +52,15 @@ const loadRest = () => {
   return new Uint8Array(request.status === 200 ? request.response : []);
 };
 
-const start = async ({ folder }) => {
-  const [, first, packages, files] = await checked; // nothing runs before
+/** Pyodide, which starts while its files come; what it gets of them is checked. */
+const boot = async () => {
   WebAssembly.instantiateStreaming = async (_, imports) => {
-    const module = await compiled;
+    const [module] = await Promise.all([compiled, checked]);
     return { module, instance: await WebAssembly.instantiate(module, imports) };
   };
   const { fetch } = self;
-  self.fetch = async (url) => new Response(String(url).endsWith(".wasm") ? null : first); // all that Pyodide asks for
+  const stdlib = async () => (await checked)[1];
+  self.fetch = async (url) => new Response(String(url).endsWith(".wasm") ? null : await stdlib()); // it asks for no more
   const python = await loadPyodide({
     createPyodideModule,
     indexURL: BASE,
@@ -63,6 +69,13 @@ const start = async ({ folder }) => {
     env: { JUPYTER_WIDGETS_ECHO: "0" }, // the page is the only one that would hear it
   });
   self.fetch = fetch;
+  return python;
+};
+const booted = boot();
+for (const early of [compiled, checked, booted]) early.catch(() => {}); // `start` hears it
+
+const start = async ({ folder }) => {
+  const [[, , packages, files], python] = await Promise.all([checked, booted]);
   const post = (message, buffers) => postMessage({ type: "python", message, buffers });
   python.registerJsModule("livebook_page", { post, load_rest: loadRest, rest_integrity: RUNTIME.rest.integrity });
   python.FS.writeFile("/lib/packages.zip", packages);
