@@ -22,14 +22,16 @@ STILL = (
 
 def finish(site: Path, folder: str, missing: list[str]) -> None:
     """All pages of a site."""
-    for page in sorted(site.rglob("*.html")):
-        name = page.relative_to(site).as_posix()
-        text = page.read_text(encoding="utf-8")
-        if not name.startswith("_") and POLICY not in text:
-            page.write_text(live(text, name, site / "_static" / folder, missing), encoding="utf-8")
+    names = {page: page.relative_to(site).as_posix() for page in sorted(site.rglob("*.html"))}
+    pages = {page: page.read_text(encoding="utf-8") for page, name in names.items() if not name.startswith("_")}
+    handlers = set().union(*map(handlers_of, pages.values()))  # the search page parses the others
+    for page, text in pages.items():
+        if POLICY not in text:
+            new = live(text, names[page], site / "_static" / folder, missing, handlers)
+            page.write_text(new, encoding="utf-8")
 
 
-def live(text: str, name: str, files: Path, missing: list[str]) -> str:
+def live(text: str, name: str, files: Path, missing: list[str], handlers: set[str]) -> str:
     """A page with its scripts and its policy."""
     text = FONTAWESOME.sub("", text)  # the theme's style sheet has the same icons, for a third of the bytes
     text, styles = lift_styles(text)
@@ -46,8 +48,13 @@ def live(text: str, name: str, files: Path, missing: list[str]) -> str:
     text = text.replace("</head>", "".join([*styles, *parts, script]) + "</head>", 1)
     start = next(filter(None, (re.search(where, text) for where in CONTENT)), None)
     text = text[: start.end()] + STILL + text[start.end() :] if start else text
-    meta = f'<meta http-equiv="{POLICY}" content="{policy(text)}">'
+    meta = f'<meta http-equiv="{POLICY}" content="{policy(text, handlers)}">'
     return text.replace("<head>", f"<head>{meta}", 1) if "<head>" in text else meta + text  # a mere redirection
+
+
+def handlers_of(text: str) -> set[str]:
+    """The scripts in a page's `onclick` and the like."""
+    return {html.unescape(value[1:-1]) for value in HANDLER.findall(text)}
 
 
 def only(files: Path, pattern: str) -> str:
@@ -64,10 +71,9 @@ def lift_styles(text: str) -> tuple[str, list[str]]:
     return text, repeated
 
 
-def policy(text: str) -> str:
-    """Only the site's own files, WebAssembly, and the inline scripts that the page has now."""
+def policy(text: str, handlers: set[str]) -> str:
+    """Only the site's own files, WebAssembly, the inline scripts that the page has now, and these handlers."""
     inline = {script for attributes, script in SCRIPT.findall(text) if script and not DATA.search(attributes)}
-    handlers = {html.unescape(value[1:-1]) for value in HANDLER.findall(text)}
     hashes = sorted(f"'sha256-{digest(source)}'" for source in inline | handlers)
     scripts = ["'self'", "'wasm-unsafe-eval'", *(["'unsafe-hashes'"] if handlers else []), *hashes]
     return "; ".join((

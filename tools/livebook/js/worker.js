@@ -52,15 +52,16 @@ const loadRest = () => {
   return new Uint8Array(request.status === 200 ? request.response : []);
 };
 
-/** Pyodide, which starts while its files come; what it gets of them is checked. */
+/** Pyodide, which starts while its files come; it gets what is checked, or waits for ever while `start` says why. */
 const boot = async () => {
+  const sure = checked.catch(() => new Promise(() => {}));
   WebAssembly.instantiateStreaming = async (_, imports) => {
-    const [module] = await Promise.all([compiled, checked]);
+    const module = await sure.then(() => compiled);
     return { module, instance: await WebAssembly.instantiate(module, imports) };
   };
   const { fetch } = self;
-  const stdlib = async () => (await checked)[1];
-  self.fetch = async (url) => new Response(String(url).endsWith(".wasm") ? null : await stdlib()); // it asks for no more
+  // It asks for nothing but these two.
+  self.fetch = async (url) => new Response(String(url).endsWith(".wasm") ? null : (await sure)[1]);
   const python = await loadPyodide({
     createPyodideModule,
     indexURL: BASE,

@@ -45,6 +45,11 @@ class Host(Quiet):
 
     faults = {}  # noqa: RUF012 -- one for the one server
 
+    def end_headers(self):
+        """Every file is asked for, and so can go wrong, each time."""
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
     def do_GET(self):
         """Answer, or fail to."""
         name = self.path.split("/")[-1]

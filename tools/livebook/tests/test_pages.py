@@ -26,7 +26,7 @@ def live(files):
 
     def live(body, name="page.html", head=""):
         page = f"<html><head>{head}</head><body>{body}</body></html>"
-        return pages.live(page, name, files, ["numpy", "matplotlib"])
+        return pages.live(page, name, files, ["numpy", "matplotlib"], pages.handlers_of(page))
 
     return live
 
@@ -96,7 +96,7 @@ def test_page_says_what_it_is_without_javascript(live, place):
 
 
 def test_a_mere_redirection_has_a_policy_too(files):
-    page = pages.live('<meta http-equiv="Refresh" content="0; url=page.html" />\n', "index.html", files, [])
+    page = pages.live('<meta http-equiv="Refresh" content="0; url=page.html" />\n', "index.html", files, [], set())
     assert policy(page)["default-src"] == ["'self'"]
     assert page.endswith('<meta http-equiv="Refresh" content="0; url=page.html" />\n')
 
