@@ -1,5 +1,7 @@
 """What several test files share: small machines, and running one path of the kernel alone."""
 
+import asyncio
+
 import pytest
 
 from mmsim import Machine
@@ -50,3 +52,12 @@ def hotplug(drive):
         return machine
 
     return boot
+
+
+@pytest.fixture
+def no_loop():
+    """No event loop: another test's browser may have left its own running in this thread."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)

@@ -10,6 +10,7 @@ from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, story
 
 from mmsim import Machine, draw, widgets
 
+pytestmark = pytest.mark.usefixtures("no_loop")
 KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
 
 

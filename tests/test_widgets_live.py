@@ -13,6 +13,7 @@ from mmsim import widgets
 from mmsim.widgets import lab as labs
 from mmsim.widgets import walk
 
+pytestmark = pytest.mark.usefixtures("no_loop")
 with_controls = pytest.mark.parametrize("make", BOOK.values(), ids=BOOK)
 
 
