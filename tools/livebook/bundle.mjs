@@ -21,13 +21,13 @@ const publish = (file) => {
   return name;
 };
 
-/** Byte code, made by the Python that will run it. */
+/** Byte code, made by the Python that will run it; which modules come later. */
 const precompile = async () => {
   const python = await loadPyodide();
   python.mountNodeFS("/stage", stage);
   python.mountNodeFS("/out", out);
   python.runPython(readFileSync(join(here, "python", "precompile.py"), "utf8"));
-  python.globals.get("main")(imports);
+  return python.globals.get("main")(imports).toJs();
 };
 
 const runtime = (file) => {
@@ -50,12 +50,12 @@ const bundle = (options) =>
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-await precompile();
+const modules = await precompile();
 copyFileSync(join(here, "node_modules/pyodide/pyodide.asm.wasm"), join(out, "python.wasm"));
 const RUNTIME = {
   wasm: runtime("python.wasm"),
   first: runtime("first.zip"),
-  rest: runtime("rest.zip"),
+  rest: { ...runtime("rest.zip"), modules },
   packages: runtime("packages.zip"),
   files: runtime("files.zip"),
 };

@@ -78,7 +78,8 @@ for (const early of [compiled, checked, booted]) early.catch(() => {}); // `star
 const start = async ({ folder }) => {
   const [[, , packages, files], python] = await Promise.all([checked, booted]);
   const post = (message, buffers) => postMessage({ type: "python", message, buffers });
-  python.registerJsModule("livebook_page", { post, load_rest: loadRest, rest_integrity: RUNTIME.rest.integrity });
+  const { integrity: rest_integrity, modules: rest_modules } = RUNTIME.rest;
+  python.registerJsModule("livebook_page", { post, load_rest: loadRest, rest_integrity, rest_modules });
   python.FS.writeFile("/lib/packages.zip", packages);
   python.FS.writeFile("/lib/files.zip", files);
   python.runPython("import sys; sys.path.insert(0, '/lib/packages.zip')");

@@ -23,7 +23,7 @@ import comm
 from comm.base_comm import BaseComm
 from IPython import display, get_ipython
 from IPython.core.interactiveshell import InteractiveShell
-from livebook_page import load_rest, post, rest_integrity
+from livebook_page import load_rest, post, rest_integrity, rest_modules
 from pyodide.code import CodeRunner
 from pyodide.ffi import to_js
 
@@ -32,6 +32,7 @@ import __main__
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
 REST = "/lib/rest.zip"
+LATER = frozenset(rest_modules or ())  # the library's modules and packages of which something is in there
 OURS = "/lib/packages.zip/livebook_kernel.py"
 WIDGETS = "widgets"  # what asks when no cell does
 
@@ -101,7 +102,7 @@ class Rest:
     def find_spec(self, name, path=None, target=None):
         """What `import` asks when all others have not found a module."""
         top, _, _ = name.partition(".")
-        if top not in sys.stdlib_module_names:
+        if top not in LATER:
             return None
         if not os.path.exists(REST):
             self.fetch()

@@ -62,27 +62,32 @@ def in_use() -> set[str]:
     return {file.removeprefix(f"{STDLIB}/") for file in files if file.startswith(STDLIB)}
 
 
-def split_stdlib(first: str, rest: str) -> None:
-    """The standard library as byte code: what is in use, and all else that can be of use."""
+def split_stdlib(first: str, rest: str) -> list[str]:
+    """The standard library as byte code: what is in use, and all else that can be of use, whose names are returned."""
     with ZipFile(STDLIB) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     useful = {name: text for name, text in files.items() if name.split("/")[0].removesuffix(".py") not in USELESS}
     used = in_use()
     now = {name: text for name, text in useful.items() if name in used}
+    later = {name: text for name, text in useful.items() if name not in now}
     write(first, compiled(now, STDLIB))
-    write(rest, compiled({name: text for name, text in useful.items() if name not in now}, STDLIB))
+    write(rest, compiled(later, STDLIB))
+    return sorted({name.split("/")[0].removesuffix(".py") for name in later})
 
 
-def main(imports: list[str]) -> None:
-    """From /stage/base, /stage/own and /stage/files, and this Python's library, what /out is to have."""
+def main(imports: list[str]) -> list[str]:
+    """From /stage/base, /stage/own and /stage/files, and this Python's library, what /out is to have.
+
+    Returns the names of the library's modules and packages of which something comes later.
+    """
     home = "/lib/packages.zip"
     base, own = members(Path("/stage/base")), members(Path("/stage/own"))
     write("/out/packages.zip", compiled(base, home) | compiled(own, home, sources=True))
     write("/out/files.zip", members(Path("/stage/files")))
     sys.path.insert(0, "/out/packages.zip")
     page = sys.modules["livebook_page"] = ModuleType("livebook_page")  # the worker's side, which is not here
-    page.post = page.load_rest = page.rest_integrity = None
+    page.post = page.load_rest = page.rest_integrity = page.rest_modules = None
     importlib.import_module("livebook_kernel")
     importlib.import_module("ipywidgets")
     import_all(list(imports))
-    split_stdlib("/out/first.zip", "/out/rest.zip")
+    return split_stdlib("/out/first.zip", "/out/rest.zip")
