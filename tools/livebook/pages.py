@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)([^>]*)>(.*?)</script>", re.DOTALL)
 DATA = re.compile(r"""\btype=["'](?!module|text/javascript|application/javascript)""")
 HANDLER = re.compile(r"""<[^<>]*?\son[a-z]+=("[^"]*"|'[^']*')[^<>]*>""")
-STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+STYLE = re.compile(r"<style>.*?</style>|(<script\b.*?</script>)", re.DOTALL)  # but not within a script, which has data
 FONTAWESOME = re.compile(r'<script[^>]*/fontawesome\.js[^>]*></script>\s*')
 CONTENT = ("<article[^>]*>", "<main[^>]*>", '<[^>]*role="main"[^>]*>', "<body[^>]*>")  # the first that a page has
 POLICY = "Content-Security-Policy"
@@ -65,10 +65,9 @@ def only(files: Path, pattern: str) -> str:
 
 def lift_styles(text: str) -> tuple[str, list[str]]:
     """Style sheets that outputs repeat: once in the head is enough."""
-    repeated = [style for style, times in Counter(STYLE.findall(text)).items() if times > 1]
-    for style in repeated:
-        text = text.replace(style, "")
-    return text, repeated
+    times = Counter(found[0] for found in STYLE.finditer(text) if not found[1])
+    repeated = [style for style in times if times[style] > 1]
+    return STYLE.sub(lambda found: "" if found[0] in repeated else found[0], text), repeated
 
 
 def policy(text: str, handlers: set[str]) -> str:

@@ -11,7 +11,6 @@ const loader = (base) => {
   const loading = {};
   return (name) =>
     (loading[name] ??= new Promise((settle, fail) => {
-      if (window.livebook?.[name]) return settle(window.livebook[name]); // the page names it itself
       const script = Object.assign(document.createElement("script"), { src: base + PARTS[name] });
       script.onload = script.onerror = () => {
         if (window.livebook?.[name]) return settle(window.livebook[name]);

@@ -16,8 +16,8 @@ const gather = async (response, bytes, onBytes) => {
 };
 
 /**
- * Fetch a file; `cache` is fetch's. `response` can be compiled while it streams, `content` settles to its bytes once they are checked:
- * use nothing of the one before the other is there. Rejects with what a reader can do something about.
+ * Fetch a file; `cache` is fetch's. `response` can be compiled while it streams, `content` settles to its bytes once they
+ * are checked: use nothing of the one before the other is there. Rejects with what a reader can do something about.
  */
 export const fetchChecked = (base, { file, bytes, integrity }, onBytes = () => {}, cache = "default") => {
   const secure = globalThis.crypto?.subtle; // not there over plain http: then the browser checks, without progress

@@ -2,7 +2,7 @@
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
 
-const element = (kind, tag = "div") => Object.assign(document.createElement(tag), { className: kind });
+const element = (kind) => Object.assign(document.createElement("div"), { className: kind });
 const text = (value) => (Array.isArray(value) ? value.join("") : String(value));
 
 const picture = (address, alt) => Object.assign(document.createElement("img"), { src: address, alt });

@@ -4,7 +4,7 @@ const mib = (bytes) => (bytes / (1 << 20)).toFixed(1);
 
 const SAYS = {
   off: () => "",
-  loading: ({ done, total }) => (total ? `Python is loading: ${mib(done)} of ${mib(total)} MiB` : "Python is loading"),
+  loading: () => "Python is loading",
   ready: () => "Python is ready",
   busy: () => "Running",
   failed: ({ why }) => `Python has stopped: ${why}${/[.?!]$/.test(why) ? "" : "."}`,
@@ -20,11 +20,12 @@ export class Status {
     this.line = Object.assign(document.createElement("section"), { className: "livebook-status", ariaLabel: "Python", hidden: true });
     this.text = document.createElement("span");
     this.text.setAttribute("role", "status");
+    this.amount = Object.assign(document.createElement("span"), { className: "livebook-amount" }); // seen, not read out
     this.bar = Object.assign(document.createElement("progress"), { hidden: true });
     this.bar.setAttribute("aria-label", "Loading");
     this.stop = this.#button("Stop", stop);
     this.retry = this.#button("Try again", restart);
-    this.line.append(this.text, this.bar, this.stop, this.retry);
+    this.line.append(this.text, this.amount, this.bar, this.stop, this.retry);
     document.body.append(this.line);
   }
 
@@ -46,8 +47,8 @@ export class Status {
   #draw(state, words, { done = 0, total = 0 }) {
     this.line.dataset.state = state;
     this.line.hidden = !words;
-    if (state !== "loading" || !this.text.textContent.startsWith("Python is loading")) this.text.textContent = words;
-    this.bar.title = words;
+    if (this.text.textContent !== words) this.text.textContent = words; // what is said again is read out again
+    this.amount.textContent = total ? `${mib(done)} of ${mib(total)} MiB` : "";
     this.bar.hidden = state !== "loading" || !total;
     if (total) Object.assign(this.bar, { max: total, value: done });
     this.stop.hidden = state !== "busy";

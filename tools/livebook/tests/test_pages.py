@@ -88,6 +88,14 @@ def test_styles_that_outputs_repeat_go_to_the_head_once(live):
     assert page.index("<style>a {}</style>") < page.index("</head>") < page.index("<style>b {}</style>")
 
 
+def test_style_sheets_in_a_stored_widget_stay_there(live):
+    values = '["<style>a {}</style>", "<style>a {}</style>"]'
+    state = f'<script type="application/vnd.jupyter.widget-state+json">{values}</script>'
+    page = live(f"{state}<style>a {{}}</style>")
+    assert state in page
+    assert "<style>" not in page.split("</head>")[0]
+
+
 @pytest.mark.parametrize("place", ["<article>", '<main id="m">', '<div class="body" role="main">', "<body>"])
 def test_page_says_what_it_is_without_javascript(live, place):
     page = live(f"<nav></nav>{place}text")
