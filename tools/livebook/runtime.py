@@ -40,7 +40,7 @@ def make(config: Config, source: Path, cache: Path) -> Path:
     if not (out / ".complete").exists():
         job = {"out": str(out), "stage": str(stage), "imports": config.livebook_packages}
         (cache / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        run_node(HERE / "bundle.mjs", cache / "job.json")
+        run_node(HERE / "bundle" / "bundle.mjs", cache / "job.json")
         (out / ".complete").touch()
     return out
 

@@ -22,7 +22,7 @@ export class Cell {
     this.id = `cell ${number}`;
     this.input = element.querySelector(".cell_input");
     this.pre = this.input.querySelector(".highlight");
-    this.original = this.pre.textContent.replace(/\n$/, "");
+    this.original = this.pre.querySelector("pre").textContent.replace(/\n$/, "");
     this.code = recall(this.id, this.original) ?? this.original;
     this.needs = book.missing.find((name) => new RegExp(`^\\s*(import|from) +${name}\\b`, "m").test(this.original));
     this.mayFail = element.classList.contains("tag_raises-exception");

@@ -4,11 +4,10 @@
 // buffers}. To the page: "lives", "progress" and "failed" while it starts, "finished" for each id, and Python's own messages
 // ("python", see the kernel).
 
-import createPyodideModule from "pyodide/pyodide.asm.mjs";
-import { loadPyodide } from "pyodide";
+import { ZSTDDecoder } from "zstddec";
 import { fetchChecked } from "./fetch.js";
 
-/* global INFO, RUNTIME -- set by bundle.mjs: which Pyodide it is; its files with size and integrity */
+/* global BOOT, RUNTIME -- set by bundle.mjs: the file that starts Python; its files with size and integrity */
 
 navigator.locks?.request(self.name, () => {
   postMessage({ type: "lives", name: self.name });
@@ -24,9 +23,8 @@ WebAssembly.Memory.prototype.grow = function (pages) {
 
 const PAUSE = 100; // ms between two reports of progress
 const BASE = new URL(".", import.meta.url).href;
-const ATONCE = ["wasm", "first", "packages", "files"]; // `first` is the part of the standard library that is needed
 
-const total = ATONCE.reduce((sum, name) => sum + RUNTIME[name].bytes, 0);
+const total = RUNTIME.wasm.bytes + RUNTIME.image.bytes;
 let [done, told] = [0, 0];
 const count = (bytes) => {
   done += bytes;
@@ -35,14 +33,29 @@ const count = (bytes) => {
   postMessage({ type: "progress", done, total });
 };
 const cache = self.location.search ? "reload" : "default"; // after a failure the cache is not to be trusted
-const asked = Object.fromEntries(ATONCE.map((name) => [name, fetchChecked(BASE, RUNTIME[name], count, cache)]));
-const compiled = WebAssembly.compileStreaming(asked.wasm.response);
-const checked = Promise.all(ATONCE.map((name) => asked[name].content));
+const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(BASE, file, count, cache));
+const compiled = WebAssembly.compileStreaming(wasm.response);
+const module = wasm.content.then(() => compiled);
 
-/** What a page needs at first only if a cell imports it: the rest of the standard library, at that moment. */
-const loadRest = () => {
+/** The parts of the image: memory below a gap and above it, how the initial memory differs from it, the packages. */
+const unpack = async () => {
+  const { sizes } = RUNTIME.image;
+  const decoder = new ZSTDDecoder();
+  const [packed] = await Promise.all([image.content, decoder.init()]);
+  const all = decoder.decode(packed, sizes.reduce((sum, size) => sum + size));
+  let end = 0;
+  return sizes.map((size) => all.subarray(end, (end += size)));
+};
+
+const unpacked = unpack();
+const booted = import(BASE + BOOT + self.location.search).then(({ boot }) => boot(BASE, module, unpacked));
+const checked = Promise.all([module, unpacked]);
+for (const early of [compiled, checked, booted]) early.catch(() => {}); // `start` hears it
+
+/** The library's archive, which is fetched when a cell imports what is not in the image. */
+const loadLibrary = () => {
   const request = new XMLHttpRequest();
-  request.open("GET", BASE + RUNTIME.rest.file, false);
+  request.open("GET", BASE + RUNTIME.library.file, false);
   request.responseType = "arraybuffer";
   try {
     request.send();
@@ -52,39 +65,11 @@ const loadRest = () => {
   return new Uint8Array(request.status === 200 ? request.response : []);
 };
 
-/** Pyodide, which starts while its files come; it gets what is checked, or waits for ever while `start` says why. */
-const boot = async () => {
-  const sure = checked.catch(() => new Promise(() => {}));
-  WebAssembly.instantiateStreaming = async (_, imports) => {
-    const module = await sure.then(() => compiled);
-    return { module, instance: await WebAssembly.instantiate(module, imports) };
-  };
-  const { fetch } = self;
-  // It asks for nothing but these two.
-  self.fetch = async (url) => new Response(String(url).endsWith(".wasm") ? null : (await sure)[1]);
-  const python = await loadPyodide({
-    createPyodideModule,
-    indexURL: BASE,
-    stdLibURL: `${BASE}first.zip`,
-    lockFileContents: JSON.stringify({ info: INFO, packages: {} }),
-    env: { JUPYTER_WIDGETS_ECHO: "0" }, // the page is the only one that would hear it
-  });
-  self.fetch = fetch;
-  return python;
-};
-const booted = boot();
-for (const early of [compiled, checked, booted]) early.catch(() => {}); // `start` hears it
-
 const start = async ({ folder }) => {
-  const [[, , packages, files], python] = await Promise.all([checked, booted]);
-  const post = (message, buffers) => postMessage({ type: "python", message, buffers });
-  const { integrity: rest_integrity, modules: rest_modules } = RUNTIME.rest;
-  python.registerJsModule("livebook_page", { post, load_rest: loadRest, rest_integrity, rest_modules });
-  python.FS.writeFile("/lib/packages.zip", packages);
-  python.FS.writeFile("/lib/files.zip", files);
-  python.runPython("import sys; sys.path.insert(0, '/lib/packages.zip')");
+  const [python] = await Promise.all([booted, checked]);
   const { kernel } = python.pyimport("livebook_kernel");
-  kernel.start(folder);
+  const post = (message, buffers) => postMessage({ type: "python", message, buffers });
+  kernel.start({ post, loadLibrary, integrity: RUNTIME.library.integrity }, folder);
   return kernel;
 };
 

@@ -11,19 +11,20 @@ import builtins
 import io
 import json
 import os
-import shutil
+import random
 import sys
 import traceback
+import zipfile
 import zipimport
 from base64 import b64encode
 from hashlib import sha256
+from importlib.machinery import PathFinder
 from typing import Any
 
 import comm
 from comm.base_comm import BaseComm
 from IPython import display, get_ipython
 from IPython.core.interactiveshell import InteractiveShell
-from livebook_page import load_rest, post, rest_integrity, rest_modules
 from pyodide.code import CodeRunner
 from pyodide.ffi import to_js
 
@@ -31,9 +32,8 @@ import __main__
 
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
-REST = "/lib/rest.zip"
-LATER = frozenset(rest_modules or ())  # the library's modules and packages of which something is in there
-OURS = "/lib/packages.zip/livebook_kernel.py"
+LIBRARY, PACKAGES = "/lib/python314.zip", "/lib/packages.zip"
+OURS = f"{LIBRARY}/livebook_kernel.py"
 WIDGETS = "widgets"  # what asks when no cell does
 
 
@@ -46,7 +46,7 @@ def send(kind: str, content: dict[str, Any], buffers: list[Any] | None = None) -
 def post_now(kind: str, content: dict[str, Any], buffers: list[Any] | None = None) -> None:
     """Send, without what was printed before."""
     message = json.dumps({"type": kind, "cell": kernel.cell, **content}, default=str)
-    post(message, to_js([memoryview(b).tobytes() for b in buffers or []]))
+    kernel.post(message, to_js([memoryview(b).tobytes() for b in buffers or []]))
 
 
 class Comm(BaseComm):
@@ -96,26 +96,27 @@ def flush() -> None:
         stream.flush()
 
 
-class Rest:
-    """Finds the modules of the standard library that pages rarely need, and has them fetched for that."""
+class Library:
+    """Has the library's archive fetched when something is to be imported that the image doesn't have."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
 
     def find_spec(self, name, path=None, target=None):
-        """What `import` asks when all others have not found a module."""
-        top, _, _ = name.partition(".")
-        if top not in LATER:
-            return None
-        if not os.path.exists(REST):
+        """What `import` asks before it looks into archives. Raises ImportError if the archive does not come."""
+        inside = any(str(place).startswith(LIBRARY) for place in path or ())
+        if inside or (path is None and name in sys.stdlib_module_names):
             self.fetch()
-        folder = "/".join([REST, *name.split(".")[:-1]])
-        return zipimport.zipimporter(folder).find_spec(name)
+            sys.meta_path.remove(self)
 
     def fetch(self) -> None:
-        """Raises ImportError if it does not come, or is not what was built."""
-        content = load_rest().to_bytes()
-        if rest_integrity != f"sha256-{b64encode(sha256(content).digest()).decode()}":
+        """Put the archive in its place, if it is the one that was built."""
+        content = self.page.loadLibrary().to_bytes()
+        if self.page.integrity != f"sha256-{b64encode(sha256(content).digest()).decode()}":
             raise ImportError("the rest of the standard library can't be loaded: is the network there?")
-        with open(REST, "wb") as file:
+        with open(LIBRARY, "wb") as file:
             file.write(content)
+        zipimport._zip_directory_cache.clear()
 
 
 class Kernel:
@@ -124,12 +125,15 @@ class Kernel:
     def __init__(self) -> None:
         self.cell: str | None = None
 
-    def start(self, folder: str) -> None:
+    def start(self, page: Any, folder: str) -> None:
         """Take over displays, comms and prints; work in a folder, where the page's notebook lies."""
+        random.seed()  # the image has the same numbers for all
+        self.post = page.post
         sys.stdout, sys.stderr = STREAMS
-        sys.meta_path.append(Rest())
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), Library(page))
         comm.create_comm = Comm
-        shutil.unpack_archive("/lib/files.zip", "/book")
+        with zipfile.ZipFile(PACKAGES) as archive:
+            archive.extractall("/", (name for name in archive.namelist() if name.startswith("book/")))  # what it reads
         self.shell = InteractiveShell.instance(display_pub=self, kernel=self, user_ns=vars(__main__))
         os.makedirs(folder, exist_ok=True)
         os.chdir(folder)

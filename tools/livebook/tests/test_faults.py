@@ -17,13 +17,13 @@ def works(reader):
     assert reader.run("say").inner_text() == "said\n"
 
 
-@pytest.mark.parametrize("file", ["worker", "python", "first", "packages", "files"])
+@pytest.mark.parametrize("file", ["worker", "boot", "python", "image"])
 def test_python_that_does_not_come(still, faults, file):
     for way in WAYS:
         faults[file] = way
         still.button("say", "Run").click()
         still.status("Python has stopped:")
-        if file != "worker" or way not in ("short", "other"):  # then a browser says where the code goes wrong
+        if file in ("python", "image") or way not in ("short", "other"):  # then a browser says where code goes wrong
             still.status(f"{file}.")
         still.page.get_by_role("status").evaluate("line => line.textContent = ''")
         faults.clear()
@@ -80,7 +80,7 @@ def test_markdown_that_does_not_come(still, faults):
 
 def test_rest_of_the_library_that_does_not_come(still, faults):
     for way in WAYS:
-        faults["rest"] = way
+        faults["library"] = way
         shown = still.tries("sum", "import statistics")
         assert "ImportError: the rest of the standard library can't be loaded: is the network there?" in shown
         assert "livebook" not in shown

@@ -29,7 +29,7 @@ def test_tied_widgets_need_no_python(visit):
     handles.first.press("ArrowRight")
     expect(handles.last).to_have_attribute("aria-valuenow", "1.0")
     reader.page.wait_for_timeout(300)
-    assert not reader.loaded("worker", "python", "first", "editor", "markdown")
+    assert not reader.loaded("worker", "boot", "python", "image", "library", "editor", "markdown")
 
 
 def test_python_starts_when_a_live_widget_comes_near(widgets):
@@ -43,7 +43,7 @@ def test_python_starts_when_a_live_widget_comes_near(widgets):
 
 
 def test_what_is_done_before_python_is_there_is_answered_then(widgets, faults):
-    gate = faults["python"] = threading.Event()
+    gate = faults["boot"] = threading.Event()
     slider = handle(widgets, "label")
     for _ in range(3):
         slider.press("ArrowRight")

@@ -1,0 +1,86 @@
+// The image that every page's Python starts from: its memory, after it has imported what pages need. To start Python and
+// to import takes a second; to put memory in place takes a tenth of it. Runs in a thread of its own (see bundle.mjs).
+
+import { readFileSync } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import { constants, zstdCompressSync } from "node:zlib";
+import { loadPyodide } from "pyodide";
+
+const PAGE = 65536;
+
+/** Pyodide, and the memory that it had before anything ran. */
+const start = async (options) => {
+  const { instantiate } = WebAssembly;
+  let initial;
+  WebAssembly.instantiate = async (...given) => {
+    const made = await instantiate(...given);
+    const { memory } = (made.instance ?? made).exports;
+    if (memory) initial ??= new Uint8Array(memory.buffer).slice();
+    return made;
+  };
+  try {
+    return { python: await loadPyodide(options), initial };
+  } finally {
+    WebAssembly.instantiate = instantiate;
+  }
+};
+
+/** Overwrite what has been freed: it would only be weight. */
+const wipe = (module) => {
+  const [end, held] = [module._sbrk(0), []];
+  const sizes = [...Array(12).keys()].map((power) => 2 ** (20 - power)); // from 1 MiB
+  for (let size = 508; size >= 12; size -= 4) sizes.push(size);
+  for (const size of sizes) {
+    for (;;) {
+      const place = module._malloc(size);
+      held.push(place);
+      module.HEAPU8.fill(0, place, place + size); // asked for each time: it is another when memory has grown
+      if (place + size > end) break; // all of that size has been found
+    }
+  }
+  held.forEach((place) => module._free(place));
+};
+
+/** The longest run of empty pages, which is not stored: from, to; and the end of what is stored. */
+const layout = (memory) => {
+  const used = (page) => memory.subarray(page * PAGE, (page + 1) * PAGE).some(Boolean);
+  const pages = [...Array(memory.length / PAGE).keys()].filter(used);
+  const [from, to] = pages.reduce(([a, b], page, i) => (page - pages[i - 1] > b - a ? [pages[i - 1], page] : [a, b]), [0, 0]);
+  return [from + 1, to, pages.at(-1) + 1].map((page) => page * PAGE);
+};
+
+/**
+ * Make the image with the archives and Python's code. Returns {content, about}: the compressed file, and what the page
+ * has to know of it: the sizes of its parts, where the upper one goes, Pyodide's own head of a snapshot, and the address
+ * where it keeps how this engine calls C functions.
+ */
+const makeImage = async ({ library, compiled, packages, code, imports }) => {
+  Date.now = performance.now = () => 0; // the same image each time
+  const env = { JUPYTER_WIDGETS_ECHO: "0", PYTHONHASHSEED: "0" }; // no echo: the page is the only one that would hear it
+  const { python, initial } = await start({ _makeSnapshot: true, env, stdLibURL: library });
+  python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
+  python.runPython(code);
+  python.globals.get("main")(python.toPy(imports));
+  python.runPython("globals().clear()");
+  wipe(python._module);
+  const snapshot = python.makeMemorySnapshot();
+  const { __PyRuntime: runtime, __PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET: offset, HEAP32, HEAPU8 } = python._module;
+  const begin = snapshot.length - HEAPU8.length;
+  const memory = snapshot.subarray(begin);
+  const [from, to, end] = layout(memory);
+  if (initial.subarray(from).some(Boolean)) throw new Error("the initial memory is larger than what is stored of it");
+  const low = memory.subarray(0, from);
+  const parts = [low, memory.subarray(to, end), low.map((byte, place) => byte ^ initial[place]), readFileSync(packages)];
+  const params = { [constants.ZSTD_c_compressionLevel]: 22, [constants.ZSTD_c_windowLog]: 25 };
+  return {
+    content: zstdCompressSync(Buffer.concat(parts), { params }),
+    about: {
+      sizes: parts.map((part) => part.length),
+      to,
+      head: Buffer.from(snapshot.subarray(0, begin)).toString("base64"),
+      trampoline: runtime + HEAP32[offset / 4],
+    },
+  };
+};
+
+parentPort.postMessage(await makeImage(workerData));

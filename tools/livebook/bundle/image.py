@@ -1,0 +1,44 @@
+"""Runs in Pyodide when the book is built, before its memory becomes the image that every page starts from.
+
+Imports all that pages are likely to use, and forgets what would only be weight.
+"""
+
+import codecs
+import gc
+import importlib
+import linecache
+import pkgutil
+import random
+import re
+import sys
+import zipimport
+
+
+def import_all(names: list[str]) -> None:
+    """Import packages with all their modules."""
+    for name in names:
+        package = importlib.import_module(name)
+        for found in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+
+
+def forget() -> None:
+    """Empty caches, those of archives too: others will stand in their place."""
+    re.purge()
+    linecache.clearcache()
+    sys._clear_internal_caches()
+    zipimport._zip_directory_cache.clear()
+    sys.path_importer_cache.clear()
+    gc.collect()
+
+
+def main(packages: list[str]) -> None:
+    """Get ready for a page, in the same way each time."""
+    sys.path.insert(0, "/lib/packages.zip")
+    importlib.import_module("livebook_kernel")
+    importlib.import_module("ipywidgets")
+    import_all(packages)
+    codecs.lookup("cp437")  # zipfile's
+    random.seed(0)
+    forget()
