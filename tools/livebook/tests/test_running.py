@@ -53,6 +53,24 @@ def test_outputs_look_as_those_of_the_book(outputs):
     assert outputs.tries("text", "print('seen', flush=True); import time; time.sleep(0.1)") == "seen\n"
 
 
+def test_pages_start_from_one_image_and_go_their_own_ways(visit):
+    """Nothing is imported anew, nothing is the same that should differ, and what the image lacks is fetched."""
+    pages = [visit("still") for _ in range(2)]
+    numbers = {page.tries("sum", "import random, uuid; random.random(), uuid.uuid4()") for page in pages}
+    assert len(numbers) == 2
+    page = pages[0]
+    imported = page.tries("sum", "import sys; [name in sys.modules for name in ('ipywidgets', 'statistics')]")
+    assert imported.strip() == "[True, False]"
+    assert not page.loaded("library")
+    late = page.tries("sum", "from traitlets import config; config.Application.name.default_value")
+    assert late.strip() == "'application'"
+    assert page.loaded("library")
+    assert "AttributeError: module 'traitlets.config' has no attribute 'nothing'" in page.tries("sum", "config.nothing")
+    assert "OSError: a page has no processes" in page.tries("sum", "import subprocess; subprocess.run(['ls'])")
+    assert page.tries("sum", "import asyncio; asyncio.run(asyncio.sleep(0.01, 'slept'))").strip() == "'slept'"
+    assert page.tries("sum", "x = [bytes(10**7) for _ in range(9)]; sum(map(len, x))").strip() == "90000000"
+
+
 def test_what_a_cell_shows_runs_no_script(outputs):
     evil = "<script>document.title = 'evil'</script><img src=x onerror=\"document.title = 'evil'\"><b>shown</b>"
     assert outputs.tries("text", f"from IPython.display import HTML\nHTML({evil!r})") == "shown"

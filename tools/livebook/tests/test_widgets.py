@@ -110,3 +110,11 @@ def test_widgets_go_on_after_a_restart(widgets):
     widgets.status("Python is ready")
     slider.press("ArrowRight")
     text(widgets, "label").to_contain_text("twice: 10")
+
+
+def test_labels_may_be_bold_and_not_more(visit):
+    reader = visit("still")
+    label = '<b style="color: red">bold</b><script>x</script><form>,</form> <i>it</i>'
+    reader.tries("sum", f"import ipywidgets\nipywidgets.IntSlider(description={label!r}, description_allow_html=True)")
+    shown = reader.output("sum").locator(".widget-label")
+    assert shown.inner_html() == '<b style="color: red">bold</b>, <i>it</i>'
