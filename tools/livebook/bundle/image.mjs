@@ -55,8 +55,10 @@ const layout = (memory) => {
  * where it keeps how this engine calls C functions.
  */
 const makeImage = async ({ library, compiled, packages, code, imports }) => {
-  Date.now = performance.now = () => 0; // the same image each time
-  const env = { JUPYTER_WIDGETS_ECHO: "0", PYTHONHASHSEED: "0" }; // no echo: the page is the only one that would hear it
+  // The same image each time and everywhere.
+  Date.now = performance.now = () => 0;
+  process.argv[1] = "python";
+  const env = { JUPYTER_WIDGETS_ECHO: "0", LANG: "C.UTF-8", PYTHONHASHSEED: "0" }; // no echo: only the page would hear it
   const { python, initial } = await start({ _makeSnapshot: true, env, stdLibURL: library });
   python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
   python.runPython(code);

@@ -1,6 +1,7 @@
 """Cells that the reader runs and edits."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -69,6 +70,15 @@ def test_pages_start_from_one_image_and_go_their_own_ways(visit):
     assert "OSError: a page has no processes" in page.tries("sum", "import subprocess; subprocess.run(['ls'])")
     assert page.tries("sum", "import asyncio; asyncio.run(asyncio.sleep(0.01, 'slept'))").strip() == "'slept'"
     assert page.tries("sum", "x = [bytes(10**7) for _ in range(9)]; sum(map(len, x))").strip() == "90000000"
+
+
+def test_image_says_nothing_of_where_it_was_made(visit):
+    where = str(Path(__file__).parents[1])
+    page = visit("still")
+    page.run("say")
+    for written in (where.encode(), where.encode("utf-32-le")):  # C's wide characters
+        found = f"import pyodide_js\nmemory = pyodide_js._module.HEAPU8.to_bytes()\nmemory.find(bytes({list(written)}))"
+        assert page.tries("sum", found).strip() == "-1"
 
 
 def test_what_a_cell_shows_runs_no_script(outputs):
