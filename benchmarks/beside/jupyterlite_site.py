@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / "jupyterlite"
 CELL = "from mmsim import widgets\nwidgets.how_much()"
 NOTEBOOK = "widget.ipynb"
-WIDGET = ".jp-OutputArea-output .jupyter-widgets .noUi-handle"
+SLIDER = ".jp-OutputArea-output .jupyter-widgets .noUi-handle"
 KERNEL_NAMED = ".jp-KernelName:has-text('Pyodide')"
 
 # What the site is built with. jupyterlab_widgets draws the widgets.
@@ -198,5 +198,5 @@ def first_widget(page, origin, timeout=180):
     page.goto(f"{origin}notebooks/index.html?path={NOTEBOOK}", wait_until="commit", timeout=timeout * 1000)
     page.locator(KERNEL_NAMED).first.wait_for(timeout=timeout * 1000)
     page.locator(".jp-CodeCell .cm-content").first.press("Control+Enter")
-    page.locator(WIDGET).first.wait_for(timeout=timeout * 1000)
+    page.locator(SLIDER).first.wait_for(timeout=timeout * 1000)
     return time.perf_counter() - start

@@ -49,6 +49,11 @@ const layout = (memory) => {
   return [from + 1, to, pages.at(-1) + 1].map((page) => page * PAGE);
 };
 
+const pack = (parts, dictionary) => {
+  const params = { [constants.ZSTD_c_compressionLevel]: 22, [constants.ZSTD_c_windowLog]: 25 };
+  return zstdCompressSync(Buffer.concat(parts), { params, dictionary });
+};
+
 /**
  * Make the image with the archives and Python's code. Returns {content, about}: the compressed file, and what the page
  * has to know of it: the sizes of its parts, where the upper one goes, Pyodide's own head of a snapshot, and the address
@@ -65,19 +70,23 @@ const makeImage = async ({ library, compiled, packages, code, imports }) => {
   python.globals.get("main")(python.toPy(imports));
   python.runPython("globals().clear()");
   wipe(python._module);
+  const { _emscripten_stack_get_end: bottom, _emscripten_stack_get_current: top } = python._module;
+  python._module.HEAPU8.fill(0, bottom(), top()); // nobody is there any more
   const snapshot = python.makeMemorySnapshot();
   const { __PyRuntime: runtime, __PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET: offset, HEAP32, HEAPU8 } = python._module;
   const begin = snapshot.length - HEAPU8.length;
   const memory = snapshot.subarray(begin);
   const [from, to, end] = layout(memory);
   if (initial.subarray(from).some(Boolean)) throw new Error("the initial memory is larger than what is stored of it");
-  const low = memory.subarray(0, from);
-  const parts = [low, memory.subarray(to, end), low.map((byte, place) => byte ^ initial[place]), readFileSync(packages)];
-  const params = { [constants.ZSTD_c_compressionLevel]: 22, [constants.ZSTD_c_windowLog]: 25 };
+  const change = memory.subarray(0, from).map((byte, place) => byte ^ initial[place]);
+  const rest = [memory.subarray(to, end), change, readFileSync(packages)];
+  const begun = initial.subarray(0, from);
+  const first = pack([begun]);
   return {
-    content: zstdCompressSync(Buffer.concat(parts), { params }),
+    content: Buffer.concat([first, pack(rest, begun)]),
     about: {
-      sizes: parts.map((part) => part.length),
+      first: first.length,
+      sizes: rest.map((part) => part.length),
       to,
       head: Buffer.from(snapshot.subarray(0, begin)).toString("base64"),
       trampoline: runtime + HEAP32[offset / 4],

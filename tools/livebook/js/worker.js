@@ -37,14 +37,12 @@ const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(B
 const compiled = WebAssembly.compileStreaming(wasm.response);
 const module = wasm.content.then(() => compiled);
 
-/** The parts of the image: memory below a gap and above it, how the initial memory differs from it, the packages. */
+/** The image: the memory that an instance begins with, unpacked, and the rest as it came. */
 const unpack = async () => {
-  const { sizes } = RUNTIME.image;
+  const { first } = RUNTIME.image;
   const decoder = new ZSTDDecoder();
   const [packed] = await Promise.all([image.content, decoder.init()]);
-  const all = decoder.decode(packed, sizes.reduce((sum, size) => sum + size));
-  let end = 0;
-  return sizes.map((size) => all.subarray(end, (end += size)));
+  return { initial: decoder.decode(packed.subarray(0, first)), rest: packed.subarray(first) };
 };
 
 const unpacked = unpack();
