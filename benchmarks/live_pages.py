@@ -81,7 +81,7 @@ def use(page, slider):
 
 
 def visits(playwright, measure, slider, origin):
-    """Seconds of a first visit, with an empty cache; of a second, when the browser keeps JavaScript's code; of later ones."""
+    """Seconds of a first visit, with an empty cache; of a second; of later ones, when all that is compiled is kept."""
     with profile(playwright) as context:
         context.new_page().goto("about:blank")
         found = []
