@@ -32,7 +32,8 @@ const count = (bytes) => {
   told = performance.now();
   postMessage({ type: "progress", done, total });
 };
-const cache = self.location.search ? "reload" : "default"; // after a failure the cache is not to be trusted
+// A copy is right however old it is: its name says what is in it, and that is checked. After a failure none is trusted.
+const cache = self.location.search ? "reload" : "force-cache";
 const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(BASE, file, count, cache));
 const compiled = WebAssembly.compileStreaming(wasm.response);
 const module = wasm.content.then(() => compiled);
