@@ -8,6 +8,7 @@ import { help } from "./stepping.js";
 const { dataset, src } = document.currentScript;
 const BASE = new URL(".", src).href;
 const NEAR = 400; // px below and above the screen
+const CELL = ".cell:has(> .cell_input .highlight-ipython3, > details .highlight-ipython3)";
 const STATE = "script[type='application/vnd.jupyter.widget-state+json']";
 const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
 
@@ -32,19 +33,23 @@ const parse = (script) => JSON.parse(script.textContent);
 const restore = async (book, states, views) => {
   const manager = await book.parts.widgets();
   for (const state of states) await manager.restore(state);
-  for (const { script, id, cell } of views) {
+  for (const { script, id, at } of views) {
     const place = Object.assign(document.createElement("div"), { className: "widget-subarea" });
     script.before(place);
     const model = await manager.draw(id, place);
-    cell?.models.push(model);
+    book.cells[at]?.models.push(model);
   }
+};
+
+/** Is it on the screen, or nearly? */
+const near = (element) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top < innerHeight + NEAR && bottom > -NEAR;
 };
 
 /** Wake a cell whose widgets need Python when the reader is near, or touches it. */
 const watch = (book, cell) => {
   const wake = () => book.wake(cell);
-  const { top, bottom } = cell.element.getBoundingClientRect();
-  if (top < innerHeight + NEAR && bottom > -NEAR) wake(); // now: Python loads while the page draws
   const seen = (entries) => entries.some((entry) => entry.isIntersecting) && wake();
   new IntersectionObserver(seen, { rootMargin: `${NEAR}px` }).observe(cell.element);
   for (const touch of ["pointerdown", "focusin", "keydown"]) {
@@ -53,19 +58,22 @@ const watch = (book, cell) => {
 };
 
 const start = () => {
-  help();
   const why = obstacle();
-  if (why) notice(why);
-  const book = new Book(BASE, dataset);
-  const cells = [...document.querySelectorAll(".cell:has(> .cell_input .highlight-ipython3, > details .highlight-ipython3)")];
-  if (!why) book.cells = cells.map((element, index) => new Cell(element, index + 1, book));
+  const elements = why ? [] : [...document.querySelectorAll(CELL)];
   const states = [...document.querySelectorAll(STATE)].map(parse);
   const models = Object.assign({}, ...states.map(({ state }) => state));
   const views = [...document.querySelectorAll(VIEW)].map((script) => {
     const id = parse(script).model_id;
-    return { script, id, cell: book.cells.find(({ element }) => element.contains(script)) };
+    return { script, id, at: elements.findIndex((element) => element.contains(script)) };
   });
-  for (const { id, cell } of views) if (cell && needsPython(models, id)) watch(book, cell);
+  const waiting = views.filter(({ id, at }) => at >= 0 && needsPython(models, id));
+  const urgent = waiting.some(({ at }) => near(elements[at])); // asked before anything moves on the page
+  const book = new Book(BASE, dataset);
+  if (urgent) book.python.start().catch(() => {}); // its state says so; it loads while the page is made ready
+  help();
+  if (why) notice(why);
+  book.cells = elements.map((element, index) => new Cell(element, index + 1, book));
+  for (const { at } of waiting) watch(book, book.cells[at]);
   if (!views.length) return;
   book.python.reached // drawing keeps the page's thread busy
     .then(() => restore(book, states, views))
