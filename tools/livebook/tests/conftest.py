@@ -62,7 +62,9 @@ class Host(Quiet):
             return None
         elif how:
             content = Path(self.translate_path(self.path)).read_bytes()
-            body = b"What is this?" if how == "other" else content[: len(content) // 2]
+            half = content[: len(content) // 2]
+            bodies = {"other": b"What is this?", "short": half, "broken": half}
+            body = content + how if isinstance(how, bytes) else bodies[how]
             self.send_response(200)
             self.send_header("Content-Type", self.guess_type(self.path))
             self.send_header("Content-Length", len(content if how == "broken" else body))
@@ -80,7 +82,7 @@ def origin(book):
 
 @pytest.fixture
 def faults():
-    """What goes wrong at the host: the start of a file's name -> a way (see Host), or an Event to wait for."""
+    """What goes wrong at the host: the start of a file's name -> a way (see Host), an Event to wait for, an ending."""
     yield Host.faults
     Host.faults.clear()
 

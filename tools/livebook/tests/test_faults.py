@@ -33,6 +33,22 @@ def test_python_that_does_not_come(still, faults, file):
     assert still.output("say").count() == 1
 
 
+def test_machine_without_memory_for_python(still, faults):
+    faults["boot"] = b"""
+        const { instantiate, Module } = WebAssembly;
+        WebAssembly.instantiate = async (...given) => {
+            if (given[0] instanceof Module) throw new RangeError("out of memory");
+            return instantiate(...given);
+        };"""
+    still.button("say", "Run").click()
+    still.status("Python has stopped: out of memory.")
+    faults.clear()
+    still.again()
+    still.status("Python is ready")
+    works(still)
+    still.problems.clear()  # Pyodide has warned
+
+
 def test_editor_that_does_not_come(still, faults):
     for way in WAYS:
         faults["editor"] = way
