@@ -10,7 +10,7 @@ const number = (bytes, start) => {
   }
 };
 
-/** A file without its initial memory, which comes with the image: most of it is there anyway. */
+/** A file without its initial memory, which comes with the image, where it weighs less. */
 export const withoutMemory = (wasm) => {
   const kept = [wasm.subarray(0, 8)];
   for (let at = 8; at < wasm.length; ) {
