@@ -56,8 +56,9 @@ const pack = (parts, dictionary) => {
 
 /**
  * Make the image with the archives and Python's code. Returns {content, about}: the compressed file, and what the page
- * has to know of it: the sizes of its parts, where the upper one goes, Pyodide's own head of a snapshot, and the address
- * where it keeps how this engine calls C functions.
+ * has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks to: memory above
+ * the gap, which goes to `to`, how memory below it has changed, and the packages; Pyodide's own head of a snapshot; and the
+ * address where it keeps how this engine calls C functions.
  */
 const makeImage = async ({ library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.

@@ -1,5 +1,7 @@
 """What can go wrong: each fault ends in words that say so, and a page that goes on."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -122,6 +124,8 @@ def test_cells_that_go_wrong(still):
         return still.tries("sum", code)
 
     assert "SystemExit: 3" in tries("import sys; sys.exit(3)")
+    said = tries("import json; json.loads('x')")
+    assert re.search(r'json/decoder.py", line \d+, in raw_decode\n.*JSONDecodeError: ', said), "library code has lines"
     assert "RecursionError" in tries("def f(): f()\nf()")
     assert "MemoryError" in tries("x = bytearray(10**9 * 2)")
     assert "MemoryError" in tries("x = []\nwhile True: x.append(bytearray(10**7))")
