@@ -25,11 +25,12 @@ WATCH = """
 # Every widget that the page holds has been drawn beside the script that holds it.
 DRAWN = """() => [...document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']")]
     .every(script => script.parentElement.querySelector(".jupyter-widgets"))"""
-# What has changed is drawn, and no colour is on its way to another.
+# What has changed is drawn, and no colour is on its way to another. (The promise of a transition is not always kept.)
 SETTLED = """async () => {
-    for (let frame = 0; frame < 2; frame += 1) await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-    const ends = ({effect}) => effect.getComputedTiming().endTime < Infinity;
-    await Promise.allSettled(document.getAnimations().filter(ends).map(animation => animation.finished));
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    const runs = ({effect, playState}) => playState === "running" && effect.getComputedTiming().endTime < Infinity;
+    await frame();
+    do await frame(); while (document.getAnimations().some(runs));
 }"""
 
 
