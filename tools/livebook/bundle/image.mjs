@@ -57,8 +57,8 @@ const pack = (parts, dictionary) => {
 /**
  * Make the image with the archives and Python's code. Returns {content, about}: the compressed file, and what the page
  * has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks to: memory above
- * the gap, which goes to `to`, how memory below it has changed, and the packages; Pyodide's own head of a snapshot; and the
- * address where it keeps how this engine calls C functions.
+ * the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; and the address where it
+ * keeps how this engine calls C functions.
  */
 const makeImage = async ({ library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.
@@ -79,8 +79,7 @@ const makeImage = async ({ library, compiled, packages, code, imports }) => {
   const memory = snapshot.subarray(begin);
   const [from, to, end] = layout(memory);
   if (initial.subarray(from).some(Boolean)) throw new Error("the initial memory is larger than what is stored of it");
-  const change = memory.subarray(0, from).map((byte, place) => byte ^ initial[place]);
-  const rest = [memory.subarray(to, end), change, readFileSync(packages)];
+  const rest = [memory.subarray(to, end), memory.subarray(0, from), readFileSync(packages)];
   const begun = initial.subarray(0, from);
   const first = pack([begun]);
   return {

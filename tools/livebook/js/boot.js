@@ -12,9 +12,9 @@ const { sizes, to, head, trampoline } = RUNTIME.image;
  * browsers keep between visits. Returns the archive of the packages.
  */
 const restore = (made, zstd, { initial, rest }) => {
-  const [high, changes, archive] = sizes;
+  const [high, low, archive] = sizes;
   const moved = to + high; // what is unpacked here has another place
-  const context = (moved + changes + archive + 63) & -64;
+  const context = (moved + low + archive + 63) & -64;
   const packed = context + zstd.ZSTD_estimateDCtxSize();
   const known = packed + rest.length;
   const end = known + initial.length;
@@ -27,10 +27,9 @@ const restore = (made, zstd, { initial, rest }) => {
   const workspace = zstd.ZSTD_initStaticDCtx(context, packed - context);
   zstd.ZSTD_decompress_usingDict(workspace, to, context - to, packed, rest.length, known, initial.length);
   zstd._emscripten_stack_restore(stack);
-  const [memory, before] = [new Uint32Array(made.HEAPU8.buffer), new Uint32Array(initial.buffer)];
-  for (let place = 0; place < before.length; place += 1) memory[place] = before[place] ^ memory[moved / 4 + place];
+  made.HEAPU8.copyWithin(0, moved, moved + low);
   made.HEAP32[trampoline / 4] = calls;
-  const packages = made.HEAPU8.slice(moved + changes, moved + changes + archive);
+  const packages = made.HEAPU8.slice(moved + low, moved + low + archive);
   made.HEAPU8.fill(0, moved, end);
   return packages;
 };
