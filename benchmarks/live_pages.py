@@ -3,19 +3,18 @@
 Needs the built site (`make book`) and Chromium; JupyterLite's site is made here, from the package registries.
 """
 
-import json
 import os
 import shutil
 import signal
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from beside.jupyterlite_site import BROWSER, SLIDER, first_widget, make_site
+from beside import jupyterlite_site
+from beside.reader import BROWSER, reading, scripted
 from beside.server import Line, serving
 from playwright.sync_api import sync_playwright
 
@@ -24,7 +23,7 @@ PAGE, READ = "book/index.html", "book/series/index.html"  # with a live widget i
 LIVE = ".cell[data-ran] .widget-subarea .noUi-handle"
 MBIT_10 = 10_000_000 / 8  # bytes a second
 SLOWDOWN = 4
-VISITS, MOVES = 5, 30
+VISITS = 5
 WIDGET = ".cell.tag_standalone .widget-subarea"
 
 # Press a key on the second slider; the milliseconds until the picture has changed, for each key.
@@ -44,54 +43,14 @@ MOVE = """async ([selector, keys]) => {
     }
     return times;
 }"""
-# When something is first on the page, in milliseconds from navigation: Playwright itself looks twice a second only.
-SEEN = """const wanted = %s;
-new MutationObserver((_, observer) => {
-    if (!document.querySelector(wanted)) return;
-    window.seen = performance.now();
-    observer.disconnect();
-}).observe(document, {subtree: true, childList: true, attributes: true});"""
 SIZE = "import gc, pyodide_js; gc.collect(); print(len(gc.get_objects()), pyodide_js._module.HEAPU8.length)"
 
 
-def ours(page, origin):
-    """Open the page; the seconds from navigation to a widget that Python answers."""
-    page.add_init_script(SEEN % json.dumps(LIVE))
-    page.goto(f"{origin}{PAGE}", wait_until="commit")
-    page.locator(LIVE).first.wait_for(timeout=180_000)
-    return page.evaluate("seen") / 1000
-
-
-@contextmanager
-def profile(playwright):
-    """A browser that keeps what it loads, as readers' do; at first it has nothing."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        program = shutil.which("chromium")
-        context = playwright.chromium.launch_persistent_context(folder, executable_path=program, args=BROWSER)
-        yield context
-        context.close()
-
-
-def use(page, slider):
-    """The reader moves a slider to and fro: browsers keep machine code, of WebAssembly, only of what is used."""
-    page.locator(slider).first.focus()
-    for move in range(MOVES):
-        page.keyboard.press(("ArrowRight", "ArrowLeft")[move % 2])
-        page.wait_for_timeout(300)
-
-
-def visits(playwright, measure, slider, origin):
+def visits(host, path):
     """Seconds of a first visit, with an empty cache; of a second; of later ones, when all that is compiled is kept."""
-    with profile(playwright) as context:
-        context.new_page().goto("about:blank")
-        found = []
-        for visit in range(VISITS):
-            with context.new_page() as page:
-                found.append(measure(page, origin))
-                if visit == 0:
-                    use(page, slider)
-                page.wait_for_timeout(3000)  # the reader stays, and the browser stores what it has compiled
-        return found[0], found[1], statistics.median(found[2:])
+    with reading() as reader:
+        found = [reader.visit(host, path) for _ in range(VISITS)]
+    return found[0], found[1], statistics.median(found[2:])
 
 
 @contextmanager
@@ -128,14 +87,15 @@ def said(found):
     return "{:.2f} s cold, {:.2f} s on the second visit, {:.2f} s later".format(*found)
 
 
-def first_widgets(playwright, rounds):
+def first_widgets(mine, rounds):
     """Both ways of showing the same widget, in turn: medians, and their ratio."""
     times = {"ours": [], "JupyterLite": []}
-    with serving(SITE) as (mine, _), serving(make_site()) as (theirs, _):
+    copy = scripted(jupyterlite_site.make_site(), jupyterlite_site.PAGE, jupyterlite_site.SLIDER, jupyterlite_site.RUN)
+    with copy as theirs, serving(mine) as our_host, serving(theirs) as their_host:
         for turn in range(rounds):
-            times["ours"].append(visits(playwright, ours, LIVE, mine))
+            times["ours"].append(visits(our_host, PAGE))
             if turn % 3 == 0:  # it takes ten times as long
-                times["JupyterLite"].append(visits(playwright, first_widget, SLIDER, theirs))
+                times["JupyterLite"].append(visits(their_host, jupyterlite_site.PAGE + jupyterlite_site.QUERY))
     medians = {name: [statistics.median(kind) for kind in zip(*found, strict=True)] for name, found in times.items()}
     for name, found in medians.items():
         print(f"first live widget, {name}: {said(found)} ({len(times[name])} runs)")
@@ -143,25 +103,25 @@ def first_widgets(playwright, rounds):
     print("JupyterLite takes {:.1f} times as long cold, {:.1f} on the second visit, {:.1f} later".format(*ratios))
 
 
-def in_adversity(playwright):
+def in_adversity(mine):
     """A slow line, and a slow machine."""
-    with serving(SITE, Line(MBIT_10)) as (origin, _):
-        print(f"first live widget at 10 Mbit/s: {said(visits(playwright, ours, LIVE, origin))}")
-    with serving(SITE) as (origin, _), slowed(SLOWDOWN):
-        found = visits(playwright, ours, LIVE, origin)
-        print(f"first live widget, renderer {SLOWDOWN} times slower: {said(found)}")
+    with serving(mine, Line(MBIT_10)) as host:
+        print(f"first live widget at 10 Mbit/s: {said(visits(host, PAGE))}")
+    with serving(mine) as host, slowed(SLOWDOWN):
+        print(f"first live widget, renderer {SLOWDOWN} times slower: {said(visits(host, PAGE))}")
 
 
 def sizes(browser):
     """What is sent for a first visit, with gzip."""
-    with serving(SITE) as (origin, sent):
+    with serving(SITE) as host:
         for name, path, python in (("with Python", PAGE, True), ("only read", READ, False)):
-            sent.clear()
+            host.sent.clear()
             with browser.new_context() as context, context.new_page() as page:
-                page.goto(f"{origin}{path}", wait_until="networkidle")
+                page.goto(f"{host.address}{path}", wait_until="networkidle")
                 if python:
                     page.locator(LIVE).first.wait_for()
-            print(f"a page {name}: {sum(small for _, _, small in sent) / 1e6:.2f} MB gzip in {len(sent)} files")
+            total = sum(small for _, _, small in host.sent)
+            print(f"a page {name}: {total / 1e6:.2f} MB gzip in {len(host.sent)} files")
 
 
 def objects(page):
@@ -179,8 +139,9 @@ def objects(page):
 
 def moves(browser, number):
     """From a slider to its picture, and whether moving costs memory."""
-    with serving(SITE) as (origin, _), browser.new_context() as context, context.new_page() as page:
-        ours(page, origin)
+    with serving(SITE) as host, browser.new_context() as context, context.new_page() as page:
+        page.goto(f"{host.address}{PAGE}")
+        page.locator(LIVE).first.wait_for()
         keys = ["ArrowRight", "ArrowRight", "ArrowLeft"]
         page.evaluate(MOVE, [WIDGET, keys * 7])  # until V8 has compiled what it will
         before = objects(page)
@@ -200,8 +161,9 @@ def main():
         sizes(browser)
         moves(browser, 200)
         browser.close()
-        first_widgets(playwright, rounds)
-        in_adversity(playwright)
+    with scripted(SITE, PAGE, LIVE) as mine:
+        first_widgets(mine, rounds)
+        in_adversity(mine)
 
 
 if __name__ == "__main__":

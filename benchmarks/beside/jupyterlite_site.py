@@ -1,4 +1,4 @@
-"""The same live widget in JupyterLite, for comparison: its own site, on one host, and the seconds to the first widget.
+"""The same live widget in JupyterLite, for comparison: its own site, on one host, and what its reader does.
 
 JupyterLite gets its fastest set-up: its kernel's packages, ipywidgets and mmsim stand in Pyodide's lock file and load
 with Pyodide itself. (As it comes it finds most of them one by one with micropip, after Pyodide has started.)
@@ -21,8 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / "jupyterlite"
 CELL = "from mmsim import widgets\nwidgets.how_much()"
 NOTEBOOK = "widget.ipynb"
+PAGE, QUERY = "notebooks/index.html", f"?path={NOTEBOOK}"
 SLIDER = ".jp-OutputArea-output .jupyter-widgets .noUi-handle"
-KERNEL_NAMED = ".jp-KernelName:has-text('Pyodide')"
+# The reader (reader.py) runs the cell as soon as the notebook names its kernel, seconds before Python is up: the wait
+# costs no time. Even earlier, it can start a second kernel beside the one that is starting. The key may have to be
+# pressed more than once before JupyterLite heeds it.
+RUN = """
+const named = () => document.querySelector(".jp-KernelName")?.textContent.includes("Pyodide");
+const code = () => document.querySelector(".jp-CodeCell .cm-content");
+const runs = () => document.querySelector(".jp-CodeCell .jp-InputPrompt").textContent.includes("*");
+once(() => named() && code()).then(async () => {
+    for (; !runs(); await pause(200)) press(code(), "Enter", {ctrlKey: true, keyCode: 13});
+});
+"""
 
 # What the site is built with. jupyterlab_widgets draws the widgets.
 BUILDERS = """
@@ -59,11 +70,6 @@ wcwidth==0.6.0
 """
 KERNEL = "@jupyterlite/pyodide-kernel-extension"
 OWN_WHEELS = ("ipykernel", "piplite", "pyodide_kernel", "widgetsnbextension-4")  # the kernel brings these
-
-BROWSER = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
 
 
 def run(*command, cwd=None):
@@ -186,17 +192,3 @@ def make_site(cache=CACHE, cell=CELL, source=ROOT, preload=True):
     }
     path.write_text(json.dumps(config))
     return site
-
-
-def first_widget(page, origin, timeout=180):
-    """Open the notebook and run its cell; the seconds from navigation to the widget's slider.
-
-    The key is pressed as soon as the notebook names its kernel, seconds before Python is up: the wait costs no time.
-    Pressed even earlier, it can start a second kernel beside the one that is starting.
-    """
-    start = time.perf_counter()
-    page.goto(f"{origin}notebooks/index.html?path={NOTEBOOK}", wait_until="commit", timeout=timeout * 1000)
-    page.locator(KERNEL_NAMED).first.wait_for(timeout=timeout * 1000)
-    page.locator(".jp-CodeCell .cm-content").first.press("Control+Enter")
-    page.locator(SLIDER).first.wait_for(timeout=timeout * 1000)
-    return time.perf_counter() - start

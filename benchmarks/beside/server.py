@@ -4,8 +4,10 @@ import gzip
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
 
 PIECE = 16 * 1024  # bytes sent between two looks at the clock
 
@@ -30,6 +32,15 @@ class Line:
         time.sleep(max(until - time.perf_counter(), 0))
 
 
+@dataclass
+class Host:
+    """`address`: with a slash; `sent`: path, bytes, bytes with gzip of each; `seen`: what pages told (/seen?NUMBER)."""
+
+    address: str = ""
+    sent: list = field(default_factory=list)
+    seen: Queue = field(default_factory=Queue)
+
+
 class Handler(SimpleHTTPRequestHandler):
     """Serves a folder; with a line to carry it, what it sends is compressed."""
 
@@ -37,9 +48,18 @@ class Handler(SimpleHTTPRequestHandler):
     disable_nagle_algorithm = True
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".wasm": "application/wasm", ".mjs": "text/javascript"}
 
-    def __init__(self, *args, sent, line, **kwargs):
-        self.sent, self.slow = sent, line
+    def __init__(self, *args, host, line, **kwargs):
+        self.host, self.slow = host, line
         super().__init__(*args, **kwargs)
+
+    def do_GET(self):
+        """A file, or a page's word."""
+        path, _, number = self.path.partition("?")
+        if path != "/seen":
+            return super().do_GET()
+        self.host.seen.put(float(number))
+        self.send_response(204)
+        self.end_headers()
 
     def send_header(self, keyword, value):
         """The length is another when it is compressed."""
@@ -53,7 +73,7 @@ class Handler(SimpleHTTPRequestHandler):
         """Send a file, and note how large it was and would be."""
         content = source.read()
         small = squeezed(content)
-        self.sent.append((self.path, len(content), len(small)))
+        self.host.sent.append((self.path, len(content), len(small)))
         body = small if self.slow else content
         for start in range(0, len(body), PIECE):
             piece = body[start : start + PIECE]
@@ -67,10 +87,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(site, line=None):
-    """Serve a folder: its address, with a slash at its end, and what is sent: (path, bytes, bytes with gzip) ..."""
-    sent = []
-    handler = partial(Handler, directory=site, sent=sent, line=line)
+    """Serve a folder: its `Host`."""
+    host = Host()
+    handler = partial(Handler, directory=site, host=host, line=line)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", sent
+        host.address = f"http://127.0.0.1:{server.server_port}/"
+        yield host
         server.shutdown()
