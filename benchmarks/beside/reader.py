@@ -2,13 +2,14 @@
 
 import json
 import os
+import queue
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import websocket
@@ -23,7 +24,8 @@ HEAD = re.compile(r"<head>(<meta http-equiv=.Content-Security-Policy.[^>]*>)?")
 
 # Tells the host when the slider was there, in milliseconds from navigation. On the first visit of a profile the reader
 # moves it to and fro: browsers keep machine code, of WebAssembly, only of what is used. They need time to store it.
-SCRIPT = """
+# In a block, as the names are none of the page's.
+SCRIPT = """{
 const [slider, moves] = %s;
 const pause = (time) => new Promise((done) => setTimeout(done, time));
 const press = (element, key, more = {}) => {
@@ -49,7 +51,7 @@ once(() => document.querySelector(slider)).then(async (handle) => {
     await fetch(`/seen?${seen}`);
 });
 %s
-"""
+}"""
 
 
 @contextmanager
@@ -85,6 +87,8 @@ class Reader:
         tab = self.ask("Target.createTarget", url=f"{host.address}{path}")["targetId"]
         try:
             return host.seen.get(timeout=PATIENCE) / 1000
+        except queue.Empty:
+            raise TimeoutError(f"{path} has shown no slider for {PATIENCE} s") from None
         finally:
             self.ask("Target.closeTarget", targetId=tab)
 
@@ -100,6 +104,7 @@ def reading():
             threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would wait for who reads it
             time.sleep(2)  # its own start is none of the pages' time
             try:
-                yield Reader(websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True))
+                with closing(websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)) as socket:
+                    yield Reader(socket)
             finally:
                 process.terminate()
