@@ -85,12 +85,10 @@ def find_zone_movable_pfn(nr_pages: int, cmdline: Cmdline) -> int:
 
 def zone_column(nr_pages: int, movable_pfn: int, zone_of: Iterable[ZoneOf]) -> bytes:
     """The zone of each pageblock of boot memory, filled up to whole sections."""
-    def zone(pfn: int) -> int:
-        if pfn >= movable_pfn:
-            return ZONE_MOVABLE
-        return ZONE_DMA if pfn < DMA_END_PFN else ZONE_DMA32 if pfn < DMA32_END_PFN else ZONE_NORMAL
-
-    column = bytearray(zone(pfn) for pfn in range(0, nr_pages, pageblock_nr_pages))
+    column = bytearray()
+    for border, index in (DMA_END_PFN, ZONE_DMA), (DMA32_END_PFN, ZONE_DMA32), (nr_pages, ZONE_NORMAL):
+        column += bytes([index]) * (-(-min(border, movable_pfn, nr_pages) // pageblock_nr_pages) - len(column))
+    column += bytes([ZONE_MOVABLE]) * (-(-nr_pages // pageblock_nr_pages) - len(column))
     for start, end, index in zone_of:
         column[start >> pageblock_order : -(-end // pageblock_nr_pages)] = bytes([index]) * (
             -(-end // pageblock_nr_pages) - (start >> pageblock_order)

@@ -54,15 +54,13 @@ def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: boo
 
     All of it or nothing (an empty list), unless `partial` is set. The codes of the pages are set.
     """
-    if not partial and sum(available(z, mask, order) for z in k.zonelists[mask.highest_zone]) << order < nr_pages:
+    offers = [(zone, available(zone, mask, order)) for zone in k.zonelists[mask.highest_zone]]
+    if not partial and sum(count for _, count in offers) << order < nr_pages:
         return []
     taken: list[tuple[int, int]] = []
     left = nr_pages
-    for zone in k.zonelists[mask.highest_zone]:
-        if not left:
-            break
-        count = min(left >> order, available(zone, mask, order))
-        for run in take_chunks(k, zone, mask, order, count):
+    for zone, count in offers:
+        for run in take_chunks(k, zone, mask, order, min(left >> order, count)):
             taken.append(run)
             left -= run[1]
     runs = joined(taken)

@@ -9,6 +9,7 @@ import v8 from "node:v8";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import { loadPyodide } from "pyodide";
+import { info, shortened, wasm } from "./pyodide.mjs";
 import { withoutMemory } from "./wasm.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -65,16 +66,14 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 await precompile();
 const archives = { library: join(out, "library.zip"), compiled: join(stage, "compiled.zip"), packages: join(stage, "packages.zip") };
-const { content, about } = await makeImage({ ...archives, code: text("image.py"), imports });
-const wasm = readFileSync(join(above, "node_modules/pyodide/pyodide.asm.wasm"));
+const { content, about } = await makeImage({ wasm, ...archives, code: text("image.py"), imports });
 const RUNTIME = {
   wasm: runtime("python.wasm", withoutMemory(wasm)),
   image: { ...runtime("image.zst", content), ...about },
   library: runtime("library.zip"),
 };
-const { info } = JSON.parse(readFileSync(join(above, "node_modules/pyodide/pyodide-lock.json"), "utf8"));
 const define = { INFO: JSON.stringify(info), RUNTIME: JSON.stringify(RUNTIME) };
-await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"] });
+await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"], plugins: [shortened] });
 define.BOOT = JSON.stringify(publish("boot.js"));
 await bundle({ entryPoints: ["js/worker.js"], format: "esm", define });
 define.WORKER = JSON.stringify(publish("worker.js"));

@@ -7,19 +7,23 @@ import { constants, zstdCompressSync } from "node:zlib";
 import { loadPyodide } from "pyodide";
 
 const PAGE = 65536;
+const LARGE = 1 << 20; // bytes: that is Python itself; there are small helpers, too
 
-/** Pyodide, and the memory that it had before anything ran. */
-const start = async (options) => {
+/** Pyodide with this WebAssembly; the memory that it had before anything ran; and what makes another instance like its own. */
+const start = async (wasm, options) => {
   const { instantiate } = WebAssembly;
-  let initial;
+  const module = new WebAssembly.Module(wasm);
+  let initial, another;
   WebAssembly.instantiate = async (...given) => {
-    const made = await instantiate(...given);
-    const { memory } = (made.instance ?? made).exports;
-    if (memory) initial ??= new Uint8Array(memory.buffer).slice();
-    return made;
+    const [source, imports] = given;
+    if (!(source.byteLength > LARGE)) return instantiate(...given);
+    const instance = await instantiate(module, imports);
+    initial = new Uint8Array(instance.exports.memory.buffer).slice();
+    another = () => new WebAssembly.Instance(module, imports);
+    return { module, instance };
   };
   try {
-    return { python: await loadPyodide(options), initial };
+    return { python: await loadPyodide(options), initial, another };
   } finally {
     WebAssembly.instantiate = instantiate;
   }
@@ -54,18 +58,48 @@ const pack = (parts, dictionary) => {
   return zstdCompressSync(Buffer.concat(parts), { params, dictionary });
 };
 
+/** The first of some numbers for which something holds, as it does for all from there on. */
+const firstOf = (low, high, holds) => {
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
+
 /**
- * Make the image with the archives and Python's code. Returns {content, about}: the compressed file, and what the page
- * has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks to: memory above
- * the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; and the address where it
- * keeps how this engine calls C functions.
+ * The part of the initial memory that libzstd needs to unpack it, its tables: tried out, in an instance that has no more.
  */
-const makeImage = async ({ library, compiled, packages, code, imports }) => {
+const findTables = (another, initial, packed) => {
+  const suffices = (from, to) => {
+    const zstd = another().exports;
+    const memory = new Uint8Array(zstd.memory.buffer).fill(0);
+    const context = (initial.length + packed.length + 63) & -64;
+    const size = zstd.ZSTD_estimateDCtxSize();
+    memory.set(initial.subarray(from, to), from);
+    memory.set(packed, initial.length);
+    const target = context + size;
+    zstd.ZSTD_decompressDCtx(zstd.ZSTD_initStaticDCtx(context, size), target, initial.length, initial.length, packed.length);
+    return Buffer.compare(memory.subarray(target, target + initial.length), initial) === 0;
+  };
+  const to = firstOf(0, initial.length, (end) => suffices(0, end));
+  const from = firstOf(0, to, (begin) => !suffices(begin + 1, to));
+  return { at: from, base64: Buffer.from(initial.subarray(from, to)).toString("base64") };
+};
+
+/**
+ * Make the image with the WebAssembly file, the archives and Python's code. Returns {content, about}: the compressed file, and what the page
+ * has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks to: memory above
+ * the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; the address where it
+ * keeps how this engine calls C functions; and the tables without which nothing is unpacked.
+ */
+const makeImage = async ({ wasm, library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.
   Date.now = performance.now = () => 0;
   process.argv[1] = "python";
   const env = { JUPYTER_WIDGETS_ECHO: "0", LANG: "C.UTF-8", PYTHONHASHSEED: "0" }; // no echo: only the page would hear it
-  const { python, initial } = await start({ _makeSnapshot: true, env, stdLibURL: library });
+  const { python, initial, another } = await start(wasm, { _makeSnapshot: true, env, stdLibURL: library });
   python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
   python.runPython(code);
   python.globals.get("main")(python.toPy(imports));
@@ -90,6 +124,7 @@ const makeImage = async ({ library, compiled, packages, code, imports }) => {
       to,
       head: Buffer.from(snapshot.subarray(0, begin)).toString("base64"),
       trampoline: runtime + HEAP32[offset / 4],
+      tables: findTables(another, begun, first),
     },
   };
 };

@@ -5,27 +5,44 @@ import { loadPyodide } from "pyodide";
 
 /* global INFO, RUNTIME -- set by bundle.mjs: which Pyodide it is; its files, and what is to be known of them */
 
-const { sizes, to, head, trampoline } = RUNTIME.image;
+const { first, to, sizes, head, trampoline, tables } = RUNTIME.image;
+const [high, low, archive] = sizes;
+const PAGE = 65536;
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
-/**
- * Unpack what comes after the initial memory, mostly where it belongs: with Python's own libzstd, whose machine code
- * browsers keep between visits. Returns the archive of the packages.
- */
-const restore = (made, zstd, { initial, rest }) => {
-  const [high, low, archive] = sizes;
-  const moved = to + high; // what is unpacked here has another place
+/** Where in memory what is needed for a while. What is unpacked above the gap is in its place already. */
+const places = (file, zstd) => {
+  const moved = to + high; // what belongs below the gap, and the archive of the packages
   const context = (moved + low + archive + 63) & -64;
   const packed = context + zstd.ZSTD_estimateDCtxSize();
-  const known = packed + rest.length;
-  const end = known + initial.length;
-  if (end > made.HEAPU8.length) made._emscripten_resize_heap(end);
+  const initial = packed + file.length;
+  return { moved, context, packed, initial, end: initial + low };
+};
+
+/** A context for libzstd, which needs no memory but that. */
+const contextFor = (zstd, { context, packed }) => zstd.ZSTD_initStaticDCtx(context, packed - context);
+
+/** Give a new instance the memory that it is to begin with: Python's own libzstd unpacks it, with no more than its tables. */
+const begin = (zstd, file) => {
+  const place = places(file, zstd);
+  const { packed, initial, end } = place;
+  zstd.memory.grow(Math.max(0, Math.ceil((end - zstd.memory.buffer.byteLength) / PAGE)));
+  const memory = new Uint8Array(zstd.memory.buffer);
+  memory.set(bytesOf(tables.base64), tables.at);
+  memory.set(file, packed);
+  zstd.ZSTD_decompressDCtx(contextFor(zstd, place), initial, low, packed, first);
+  memory.copyWithin(0, initial, end);
+};
+
+/** Put the image's memory in the place of what Pyodide has made of the initial one. Returns the archive of the packages. */
+const restore = (made, zstd, file) => {
+  const place = places(file, zstd);
+  const { moved, context, packed, initial, end } = place;
   const calls = made.HEAP32[trampoline / 4]; // an index of this engine's table, not of that which made the image
   const stack = zstd.emscripten_stack_get_current();
   zstd._emscripten_stack_restore(to); // or it would be written over while it is used
-  made.HEAPU8.set(rest, packed);
-  made.HEAPU8.set(initial, known);
-  const workspace = zstd.ZSTD_initStaticDCtx(context, packed - context);
-  zstd.ZSTD_decompress_usingDict(workspace, to, context - to, packed, rest.length, known, initial.length);
+  const rest = file.length - first;
+  zstd.ZSTD_decompress_usingDict(contextFor(zstd, place), to, context - to, packed + first, rest, initial, low);
   zstd._emscripten_stack_restore(stack);
   made.HEAPU8.copyWithin(0, moved, moved + low);
   made.HEAP32[trampoline / 4] = calls;
@@ -34,11 +51,23 @@ const restore = (made, zstd, { initial, rest }) => {
   return packages;
 };
 
-/** Start it. `module`: promises the compiled WebAssembly; `image`: {initial, rest}, see the worker. */
+/** Emscripten compiles a small module for each JavaScript function that Python may call: let those that are alike be one. */
+const sharing = async (job) => {
+  const { Module } = WebAssembly;
+  const made = {};
+  WebAssembly.Module = new Proxy(Module, { construct: (_, [bytes]) => (made[bytes] ??= new Module(bytes)) });
+  try {
+    return await job();
+  } finally {
+    WebAssembly.Module = Module;
+  }
+};
+
+/** Start it. `module`: promises the compiled WebAssembly; `image`: the file. */
 export const boot = async (base, module, image) => {
   const instantiate = async (imports) => {
     const instance = await WebAssembly.instantiate(await module, imports);
-    new Uint8Array(instance.exports.memory.buffer).set((await image).initial);
+    begin(instance.exports, await image);
     return { module: await module, instance };
   };
   const instantiated = new Promise((settle) => {
@@ -49,7 +78,7 @@ export const boot = async (base, module, image) => {
   });
   let packages;
   const create = async (settings) => {
-    const made = await createPyodideModule(settings);
+    const made = await sharing(() => createPyodideModule(settings));
     packages = restore(made, (await instantiated).instance.exports, await image);
     return made;
   };
@@ -60,7 +89,7 @@ export const boot = async (base, module, image) => {
     indexURL: base,
     stdLibURL: `${base}library.zip`,
     lockFileContents: JSON.stringify({ info: INFO, packages: {} }),
-    _loadSnapshot: Uint8Array.from(atob(head), (byte) => byte.charCodeAt(0)),
+    _loadSnapshot: bytesOf(head),
   });
   const [python] = await Promise.all([loaded, instantiated]); // it would wait for ever for an instance that fails
   self.fetch = fetch;

@@ -4,7 +4,6 @@
 // buffers}. To the page: "lives", "progress" and "failed" while it starts, "finished" for each id, and Python's own messages
 // ("python", see the kernel).
 
-import { ZSTDDecoder } from "zstddec";
 import { fetchChecked } from "./fetch.js";
 
 /* global BOOT, RUNTIME -- set by bundle.mjs: the file that starts Python; its files with size and integrity */
@@ -38,17 +37,8 @@ const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(B
 const compiled = WebAssembly.compileStreaming(wasm.response);
 const module = wasm.content.then(() => compiled);
 
-/** The image: the memory that an instance begins with, unpacked, and the rest as it came. */
-const unpack = async () => {
-  const { first } = RUNTIME.image;
-  const decoder = new ZSTDDecoder();
-  const [packed] = await Promise.all([image.content, decoder.init()]);
-  return { initial: decoder.decode(packed.subarray(0, first)), rest: packed.subarray(first) };
-};
-
-const unpacked = unpack();
-const booted = import(BASE + BOOT + self.location.search).then(({ boot }) => boot(BASE, module, unpacked));
-const checked = Promise.all([module, unpacked]);
+const booted = import(BASE + BOOT + self.location.search).then(({ boot }) => boot(BASE, module, image.content));
+const checked = Promise.all([module, image.content]);
 for (const early of [compiled, checked, booted]) early.catch(() => {}); // `start` hears it
 
 /** The library's archive, which is fetched when a cell imports what is not in the image. */

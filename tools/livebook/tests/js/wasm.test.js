@@ -1,10 +1,11 @@
-// A WebAssembly file without its initial memory is the same program, on a memory that is empty.
+// A WebAssembly file is the same program without its initial memory, or with fewer exports.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withoutMemory } from "../../bundle/wasm.mjs";
+import { withFunctions, withoutMemory } from "../../bundle/wasm.mjs";
 
-const section = (kind, ...content) => [kind, content.length, ...content];
+const leb = (value) => (value < 128 ? [value] : [128 | (value & 127), value >> 7]); // up to 14 bits
+const section = (kind, ...content) => [kind, ...leb(content.length), ...content];
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const MEMORY = section(5, 1, 0, 1); // one memory of one page
 const EXPORT = section(7, 1, 1, 0x6d, 2, 0); // "m"
@@ -24,3 +25,30 @@ for (const [what, count] of [["in one byte", COUNT], ["in two bytes", LONG]]) {
     assert.ok(memoryOf(bare).every((byte) => byte === 0));
   });
 }
+
+const name = (text) => [text.length, ...Buffer.from(text)];
+const TYPE = section(1, 1, 0x60, 0, 1, 0x7f); // returns a number
+const FUNCTIONS = section(3, 2, 0, 0);
+const CODE = section(10, 2, 4, 0, 0x41, 1, 0x0b, 4, 0, 0x41, 2, 0x0b); // the one returns 1, the other 2
+const EXPORTS = section(7, 3, ...name("one"), 0, 0, ...name("m"), 2, 0, ...name("two"), 0, 1);
+const PROGRAM = Buffer.from([...HEAD, ...TYPE, ...FUNCTIONS, ...MEMORY, ...EXPORTS, ...CODE]);
+
+const exportsOf = (bytes) => new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+
+test("of the functions those alone are exported that are wanted, and whatever is none", () => {
+  const exports = exportsOf(withFunctions(PROGRAM, (wanted) => wanted === "two"));
+  assert.deepEqual(Object.keys(exports), ["m", "two"]);
+  assert.equal(exports.two(), 2);
+});
+
+test("a program that keeps all its exports is the same, byte for byte", () => {
+  assert.deepEqual([...withFunctions(PROGRAM, () => true)], [...PROGRAM]);
+});
+
+test("sizes of more than one byte are written as they are read", () => {
+  const many = Array.from({ length: 200 }, (_, index) => `function${index}`);
+  const all = section(7, ...leb(many.length), ...many.flatMap((text) => [...name(text), 0, 1]));
+  const file = Buffer.from([...HEAD, ...TYPE, ...FUNCTIONS, ...all, ...CODE]);
+  const half = withFunctions(file, (text) => Number(text.slice(8)) % 2);
+  assert.deepEqual(Object.keys(exportsOf(half)), many.filter((_, index) => index % 2));
+});
