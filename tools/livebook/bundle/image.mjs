@@ -68,20 +68,25 @@ const firstOf = (low, high, holds) => {
   return low;
 };
 
-/**
- * The part of the initial memory that libzstd needs to unpack it, its tables: tried out, in an instance that has no more.
- */
+/** The part of the initial memory that libzstd needs to unpack it, its tables: tried out in instances that have no more. */
 const findTables = (another, initial, packed) => {
-  const suffices = (from, to) => {
+  const unpack = (from, to) => {
     const zstd = another().exports;
     const memory = new Uint8Array(zstd.memory.buffer).fill(0);
     const context = (initial.length + packed.length + 63) & -64;
     const size = zstd.ZSTD_estimateDCtxSize();
+    const target = context + size;
     memory.set(initial.subarray(from, to), from);
     memory.set(packed, initial.length);
-    const target = context + size;
     zstd.ZSTD_decompressDCtx(zstd.ZSTD_initStaticDCtx(context, size), target, initial.length, initial.length, packed.length);
-    return Buffer.compare(memory.subarray(target, target + initial.length), initial) === 0;
+    return memory.subarray(target, target + initial.length);
+  };
+  const suffices = (from, to) => {
+    try {
+      return Buffer.compare(unpack(from, to), initial) === 0;
+    } catch {
+      return false; // a table that is not there can lead it anywhere
+    }
   };
   const to = firstOf(0, initial.length, (end) => suffices(0, end));
   const from = firstOf(0, to, (begin) => !suffices(begin + 1, to));
