@@ -94,10 +94,10 @@ const findTables = (another, initial, packed) => {
 };
 
 /**
- * Make the image with the WebAssembly file, the archives and Python's code. Returns {content, about}: the compressed file, and what the page
- * has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks to: memory above
- * the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; the address where it
- * keeps how this engine calls C functions; and the tables without which nothing is unpacked.
+ * Make the image with the WebAssembly file, the archives and Python's code. Returns {content, about}: the compressed file,
+ * and what the page has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks
+ * to: memory above the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; the
+ * address where it keeps how this engine calls C functions; and the tables without which nothing is unpacked.
  */
 const makeImage = async ({ wasm, library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.
