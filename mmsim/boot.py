@@ -12,18 +12,21 @@ from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.mmzone import (
     DMA32_END_PFN,
     DMA_END_PFN,
+    MAX_ORDER,
     MAX_ORDER_NR_PAGES,
     MEMORY_BLOCK_SIZE,
+    MIGRATE_MOVABLE,
     PAGES_PER_SECTION,
     SECTION_SHIFT,
     ZONE_DMA,
     ZONE_DMA32,
     ZONE_MOVABLE,
     ZONE_NORMAL,
+    Zone,
     pageblock_nr_pages,
     pageblock_order,
 )
-from mmsim.mm.page_alloc import put_back
+from mmsim.mm.page_alloc import count_free, put_back
 from mmsim.mm.zones import grow_zone_span
 from mmsim.sizes import size
 
@@ -161,4 +164,15 @@ def free_boot_memory(k: Kernel, start: int, end: int) -> None:
         zone.sections[number] = zone.sections.get(number, 0) + high - low
     for pfn, nr in k.memmap.runs(start, end, codes(FREE)):
         zone.managed_pages += nr
-        put_back(k, zone, pfn, pfn + nr)
+        free_run(k, zone, pfn, pfn + nr)
+
+
+def free_run(k: Kernel, zone: Zone, start: int, end: int) -> None:
+    """Give pages [start, end) to the buddy: whole chunks of the largest order at once, as all is movable at boot."""
+    first, last = -(-start // MAX_ORDER_NR_PAGES) * MAX_ORDER_NR_PAGES, end // MAX_ORDER_NR_PAGES * MAX_ORDER_NR_PAGES
+    if first >= last:
+        return put_back(k, zone, start, end)
+    put_back(k, zone, start, first)
+    zone.free_area[MIGRATE_MOVABLE][MAX_ORDER - 1].update(dict.fromkeys(range(first, last, MAX_ORDER_NR_PAGES)))
+    count_free(zone, last - first, MIGRATE_MOVABLE)
+    put_back(k, zone, last, end)

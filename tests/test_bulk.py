@@ -46,6 +46,27 @@ def test_all_that_is_available_can_be_had_and_no_more(types, used, poisoned, tex
     assert alloc_bulk(machine.kernel, mask, 1 << order, order) == []
 
 
+def listed(zone):
+    """What is on the zone's free lists, in order."""
+    return [[list(area) for area in lists] for lists in zone.free_area]
+
+
+@REPEATABLE
+@given(st.lists(st.tuples(st.integers(0, 3), names), max_size=3), pages, st.sampled_from(KINDS),
+       st.sampled_from([1, 2, 5]), st.integers(1, 700))
+def test_the_same_memory_is_taken_as_chunk_by_chunk(units, used, text, order, count):
+    """Where no free chunk lies across pageblocks of two types: one by one, its half would go to another list."""
+    types = [(2 * unit + half, name) for unit, name in units for half in (0, 1)]
+    at_once, one_by_one = machine_of(types, used), machine_of(types, used)
+    mask, chunks = gfp(text), []
+    for _ in range(count):
+        if (pfn := alloc_pages(one_by_one.kernel, mask, order)) is not None:
+            chunks.append((pfn, 1 << order))
+    assert alloc_bulk(at_once.kernel, mask, count << order, order, partial=True) == joined(chunks)
+    for one, other in zip(at_once.kernel.zones, one_by_one.kernel.zones, strict=True):
+        assert listed(one) == listed(other)
+
+
 @REPEATABLE
 @given(types, pages, st.sampled_from(KINDS), st.integers(0, 5000))
 def test_all_of_it_or_nothing(types, used, text, nr_pages):

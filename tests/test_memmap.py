@@ -127,13 +127,6 @@ def test_codes_find_what_a_loop_finds(chosen, column, mutable):
     assert all((code in wanted) == (code in wanted.chosen) for code in range(256))
 
 
-@pytest.mark.parametrize("code", [0, 10, 13, 45, 91, 92, 93, 94, 255])
-def test_codes_that_mean_something_in_a_pattern_are_nothing_special(code):
-    column = bytes([1, code, code, 200])
-    assert Codes([code]).runs(column) == [(1, 2)]
-    assert Codes([code, 200]).runs(column) == [(1, 3)]
-
-
 @REPEATABLE
 @given(st.lists(st.tuples(st.integers(0, 3 * PAGES_PER_SECTION), st.integers(1, 70000), st.integers(1, 4)), max_size=5))
 def test_questions_over_sections_are_answered_as_by_a_loop(fills):

@@ -39,7 +39,8 @@ def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Ite
     lists = zone.free_area[mask.migratetype]
     left = count << order
     while left:
-        fits = next((o for o in range(order, MAX_ORDER) if lists[o] and 1 << o <= left), order)
+        smallest = next((o for o in range(order, MAX_ORDER) if lists[o]), order)
+        fits = min(smallest, left.bit_length() - 1)
         pfn = rmqueue(k, zone, fits, mask.migratetype)
         if pfn is None and fits > order:
             continue  # all chunks of that size had a poisoned page; they are smaller ones now
@@ -54,15 +55,16 @@ def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: boo
 
     All of it or nothing (an empty list), unless `partial` is set. The codes of the pages are set.
     """
-    offers = [(zone, available(zone, mask, order)) for zone in k.zonelists[mask.highest_zone]]
-    if not partial and sum(count for _, count in offers) << order < nr_pages:
+    offers, wanted = [], nr_pages >> order
+    for zone in k.zonelists[mask.highest_zone]:
+        offers.append((zone, min(available(zone, mask, order), wanted)))
+        wanted -= offers[-1][1]
+        if not wanted:
+            break
+    if wanted and not partial:
         return []
-    taken: list[tuple[int, int]] = []
-    left = nr_pages
-    for zone, count in offers:
-        for run in take_chunks(k, zone, mask, order, min(left >> order, count)):
-            taken.append(run)
-            left -= run[1]
+    taken = [run for zone, count in offers for run in take_chunks(k, zone, mask, order, count)]
+    left = nr_pages - sum(nr for _, nr in taken)
     runs = joined(taken)
     if left and not partial:
         for pfn, nr in runs:

@@ -8,11 +8,10 @@ costs nothing, so a machine of a terabyte is ordinary.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Protocol
 
 from mmsim.mm.mmzone import (
@@ -95,36 +94,34 @@ class Codes:
 
     def __init__(self, chosen: Collection[int]) -> None:
         self.chosen = frozenset(chosen)
-        self.others = bytes(code for code in range(256) if code not in self.chosen)
-
-    @cached_property
-    def pattern(self) -> re.Pattern[bytes]:
-        """Finds runs of these codes; made when a mixed column is first looked at."""
-        return re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in sorted(self.chosen)) + b"]+", re.DOTALL)
+        self.marks = bytes(code in self.chosen for code in range(256))
 
     def __contains__(self, code: int) -> bool:
         return code in self.chosen
 
+    def marked(self, column: bytes | bytearray) -> bytes | bytearray:
+        """1 for each page with one of these codes, 0 for the others."""
+        if column == filled(column[0], len(column)):  # as most are
+            return filled(column[0] in self.chosen, len(column))
+        return column.translate(self.marks)
+
     def first(self, column: bytes | bytearray) -> int:
         """The first place with one of these codes, or -1."""
-        if column == filled(column[0], len(column)):
-            return 0 if column[0] in self.chosen else -1
-        if not column.translate(None, self.others):
-            return -1
-        match = self.pattern.search(column)
-        return match.start() if match else -1
+        return self.marked(column).find(1)
 
     def runs(self, column: bytes | bytearray) -> list[tuple[int, int]]:
         """All runs of these codes: (first place, length)."""
-        if column == filled(column[0], len(column)):
-            return [(0, len(column))] if column[0] in self.chosen else []
-        return [(match.start(), match.end() - match.start()) for match in self.pattern.finditer(column)]
+        marked, found, stop = self.marked(column), [], 0
+        while (start := marked.find(1, stop)) >= 0:
+            stop = marked.find(0, start)
+            if stop < 0:
+                stop = len(marked)
+            found.append((start, stop - start))
+        return found
 
     def only(self, column: bytes | bytearray) -> bool:
         """Is there nothing else in the column?"""
-        if column == filled(column[0], len(column)):
-            return column[0] in self.chosen
-        return len(column.translate(None, self.others)) == len(column)
+        return 0 not in self.marked(column)
 
 
 def codes_where(test: Callable[[PageKind, bool], bool]) -> Codes:

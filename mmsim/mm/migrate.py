@@ -105,6 +105,8 @@ def migrate_pages(k: Kernel, pages: Pages, mask: Gfp | None = None) -> tuple[int
 
 def depends_on_memory(k: Kernel, pfn: int, nr_pages: int, mask: Gfp, single: bool) -> None:
     """For `interleavings.explore`: migration depends on its zonelist's free memory, unless there is plenty for two."""
+    if k.current.footprint is None:
+        return
     k.touch_pages(pfn, pfn + nr_pages)
     zonelist = k.zonelists[mask.highest_zone]
     if single and zonelist and available(zonelist[0], mask, 0) >= 2 * nr_pages:
