@@ -3,7 +3,6 @@
 Imports all that pages are likely to use, and forgets what would only be weight.
 """
 
-import codecs
 import gc
 import importlib
 import linecache
@@ -11,7 +10,10 @@ import pkgutil
 import random
 import re
 import sys
+import zipfile
 import zipimport
+
+PACKAGES = "/lib/packages.zip"
 
 
 def import_all(names: list[str]) -> None:
@@ -35,10 +37,13 @@ def forget() -> None:
 
 def main(packages: list[str]) -> None:
     """Get ready for a page, in the same way each time."""
-    sys.path.insert(0, "/lib/packages.zip")
-    importlib.import_module("livebook_kernel")
+    sys.path.insert(0, PACKAGES)
+    kernel = importlib.import_module("livebook_kernel").kernel
+    kernel.shell.display_formatter.format(None)  # it makes all its formatters now
+    with zipfile.ZipFile(PACKAGES) as archive:
+        kernel.files = {f"/{name}": archive.read(name) for name in archive.namelist() if name.startswith("book/")}
     importlib.import_module("ipywidgets")
     import_all(packages)
-    codecs.lookup("cp437")  # zipfile's
     random.seed(0)
     forget()
+    gc.freeze()  # all this stays: no collection in a page has to look at it

@@ -67,10 +67,10 @@ def standard_library() -> dict[str, bytes]:
 
 def main() -> None:
     """From /stage/base, own and files: /out/library.zip, what an import finds that the image has not yet, and in /stage
-    compiled.zip, what the image is made with, and packages.zip, what a page has in its place.
+    compiled.zip, what the image is made with, and packages.zip, what a page has in its place: sources to look at.
     """
     own = members(Path("/stage/own"))
     write("/out/library.zip", compiled(standard_library() | members(Path("/stage/base")), LIBRARY, LEAN))
-    write("/stage/compiled.zip", compiled(own, PACKAGES, WHOLE))
+    write("/stage/compiled.zip", compiled(own, PACKAGES, WHOLE) | members(Path("/stage/files"), "book/"))
     # It goes into a file that is compressed as a whole.
-    write("/stage/packages.zip", own | members(Path("/stage/files"), "book/"), ZIP_STORED)
+    write("/stage/packages.zip", own, ZIP_STORED)

@@ -31,13 +31,14 @@ const count = (bytes) => {
   told = performance.now();
   postMessage({ type: "progress", done, total });
 };
+const started = import(BASE + BOOT + self.location.search); // asked for first: it has much to do before it needs the files
 // A copy is right however old it is: its name says what is in it, and that is checked. After a failure none is trusted.
 const cache = self.location.search ? "reload" : "force-cache";
 const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(BASE, file, count, cache));
 const compiled = WebAssembly.compileStreaming(wasm.response);
 const module = wasm.content.then(() => compiled);
 
-const booted = import(BASE + BOOT + self.location.search).then(({ boot }) => boot(BASE, module, image.content));
+const booted = started.then(({ boot }) => boot(BASE, module, image.content));
 const checked = Promise.all([module, image.content]);
 for (const early of [compiled, checked, booted]) early.catch(() => {}); // `start` hears it
 

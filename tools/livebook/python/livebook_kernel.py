@@ -14,11 +14,11 @@ import os
 import random
 import sys
 import traceback
-import zipfile
 import zipimport
 from base64 import b64encode
 from hashlib import sha256
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any
 
 import comm
@@ -32,7 +32,7 @@ import __main__
 
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
-LIBRARY, PACKAGES = "/lib/python314.zip", "/lib/packages.zip"
+LIBRARY = "/lib/python314.zip"
 OURS = f"{LIBRARY}/livebook_kernel.py"
 WIDGETS = "widgets"  # what asks when no cell does
 
@@ -120,10 +120,12 @@ class Library:
 
 
 class Kernel:
-    """The one kernel of a page. `cell` is the cell that runs now, or None."""
+    """The one kernel of a page. `cell` is the cell that runs now, or None; `files` what cells read: path -> content."""
 
     def __init__(self) -> None:
         self.cell: str | None = None
+        self.files = dict[str, bytes]()
+        self.shell = InteractiveShell.instance(display_pub=self, kernel=self, user_ns=vars(__main__))
 
     def start(self, page: Any, folder: str) -> None:
         """Take over displays, comms and prints; work in a folder, where the page's notebook lies."""
@@ -132,9 +134,9 @@ class Kernel:
         sys.stdout, sys.stderr = STREAMS
         sys.meta_path.insert(sys.meta_path.index(PathFinder), Library(page))
         comm.create_comm = Comm
-        with zipfile.ZipFile(PACKAGES) as archive:
-            archive.extractall("/", (name for name in archive.namelist() if name.startswith("book/")))  # what it reads
-        self.shell = InteractiveShell.instance(display_pub=self, kernel=self, user_ns=vars(__main__))
+        for name, content in self.files.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(content)
         os.makedirs(folder, exist_ok=True)
         os.chdir(folder)
         sys.path.insert(0, "")
