@@ -103,7 +103,7 @@ const makeImage = async ({ wasm, library, compiled, packages, code, imports }) =
   // The same image each time and everywhere.
   Date.now = performance.now = () => 0;
   process.argv[1] = "python";
-  const env = { JUPYTER_WIDGETS_ECHO: "0", LANG: "C.UTF-8", PYTHONHASHSEED: "0" }; // no echo: only the page would hear it
+  const env = { LANG: "C.UTF-8", PYTHONHASHSEED: "0" };
   const { python, initial, another } = await start(wasm, { _makeSnapshot: true, env, stdLibURL: library });
   python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
   python.runPython(code);

@@ -18,8 +18,9 @@ const ordered = (state = {}) => {
   return Object.fromEntries(Object.entries(state).sort((one, other) => chosen(one) - chosen(other)));
 };
 
-/** A model's line to Python. `send`: takes a message, and says when it was dealt with. */
+/** A model's line to Python. `send`: takes a message with its number, and says when it was dealt with. */
 class Comm {
+  static #last = 0;
   done = null; // settles when Python has dealt with the last message
   #heard = () => {};
   #closed = () => {};
@@ -30,15 +31,17 @@ class Comm {
 
   on_msg = (callback) => (this.#heard = callback);
   on_close = (callback) => (this.#closed = callback);
-  hear = (data, buffers) => this.#heard({ content: { data: { ...data, state: ordered(data.state) } }, buffers });
+  hear = (data, buffers, parent) =>
+    this.#heard({ content: { data: { ...data, state: ordered(data.state) } }, buffers, parent_header: { msg_id: parent } });
   closed = () => this.#closed({});
   close() {}
 
   send(data, callbacks, _metadata, buffers) {
     // A model keeps back what it has to say until it hears that Python is idle again.
     const idle = () => callbacks?.iopub?.status?.(IDLE);
-    this.done = Promise.resolve(this.post(data, buffers)).then(idle, idle);
-    return "";
+    const id = ++Comm.#last; // Python's echo names it, so that a model knows which of its moves Python has seen
+    this.done = Promise.resolve(this.post(data, buffers, id)).then(idle, idle);
+    return id;
   }
 }
 
@@ -111,15 +114,15 @@ export class Manager extends ManagerBase {
   }
 
   /** A message of Python about a comm. */
-  hear({ type, comm_id: id, data, metadata, target_name: target }, buffers) {
+  hear({ type, comm_id: id, data, metadata, target_name: target, parent }, buffers) {
     const views = buffers.map((buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength));
     if (type === "comm_open" && target === this.comm_target_name) {
-      const send = (content, parts) => this.python.comm({ comm_id: id, data: content }, parts);
+      const send = (content, parts, number) => this.python.comm({ comm_id: id, data: content, msg_id: number }, parts);
       const comm = new Comm(id, send);
       this.#comms.set(id, comm);
       this.handle_comm_open(comm, { content: { data }, metadata, buffers: views });
     } else if (type === "comm_msg") {
-      this.#comms.get(id)?.hear(data, views);
+      this.#comms.get(id)?.hear(data, views, parent);
     } else if (type === "comm_close") {
       this.#comms.get(id)?.closed();
       this.#comms.delete(id);

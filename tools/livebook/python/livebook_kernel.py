@@ -55,7 +55,7 @@ class Comm(BaseComm):
     def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
         """Send one of `comm_open`, `comm_msg`, `comm_close`."""
         content = {"comm_id": self.comm_id, "data": data or {}, "metadata": metadata or {}, **keys}
-        send(msg_type, content, buffers)
+        send(msg_type, {**content, "parent": kernel.parent}, buffers)
 
 
 class Stream(io.TextIOBase):
@@ -120,10 +120,13 @@ class Library:
 
 
 class Kernel:
-    """The one kernel of a page. `cell` is the cell that runs now, or None; `files` what cells read: path -> content."""
+    """The one kernel of a page. `cell` is the cell that runs now, or None; `parent` the number of a widget's message
+    that is answered; `files` what cells read: path -> content.
+    """
 
     def __init__(self) -> None:
         self.cell: str | None = None
+        self.parent: int | None = None
         self.files = dict[str, bytes]()
         self.shell = InteractiveShell.instance(display_pub=self, kernel=self, user_ns=vars(__main__))
 
@@ -215,8 +218,10 @@ class Kernel:
 
     def comm_msg(self, message: str, buffers: Any) -> None:
         """A widget's model in the page has changed, or was clicked."""
-        content = {"content": json.loads(message), "buffers": [b.to_memoryview() for b in buffers]}
-        comm.get_comm_manager().comm_msg(None, None, content)
+        content = json.loads(message)
+        self.parent = content["msg_id"]
+        whole = {"content": content, "buffers": [b.to_memoryview() for b in buffers]}
+        comm.get_comm_manager().comm_msg(None, None, whole)
         flush()
 
 

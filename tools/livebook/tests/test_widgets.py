@@ -112,6 +112,30 @@ def test_widgets_go_on_after_a_restart(widgets):
     text(widgets, "label").to_contain_text("twice: 10")
 
 
+SLOW = """
+import time
+import ipywidgets as w
+first, second, says = w.IntSlider(1), w.IntSlider(1), w.Label()
+def moved(change):
+    time.sleep(0.5)
+    second.value = 70
+first.observe(moved, "value")
+second.observe(lambda change: setattr(says, "value", f"Python has {change['new']}"), "value")
+w.VBox([first, second, says])
+"""
+
+
+def test_page_and_python_agree_on_what_both_have_moved(visit):
+    """Python moves a slider that the reader has moved meanwhile: it hears of that later, and it stays so."""
+    reader = visit("still")
+    reader.tries("sum", SLOW)
+    handles = reader.output("sum").locator(".noUi-handle")
+    handles.first.press("ArrowRight")
+    handles.last.press("ArrowRight")
+    text(reader, "sum").to_contain_text("Python has 2")
+    expect(handles.last).to_have_attribute("aria-valuenow", "2.0")
+
+
 def test_labels_may_be_bold_and_not_more(visit):
     reader = visit("still")
     label = '<b style="color: red">bold</b><script>x</script><form>,</form> <i>it</i>'
