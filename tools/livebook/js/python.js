@@ -2,6 +2,8 @@
 
 /* global WORKER -- set by bundle.mjs: the worker's file */
 
+const PATIENCE = 60_000; // ms in which something of Python has to come while it is loading
+
 /** What becomes of a request when Python was stopped. */
 export class Stopped extends Error {}
 
@@ -15,6 +17,7 @@ export class Python extends EventTarget {
   #requests = new Map();
   #last = 0;
   #search = "";
+  #timer = 0;
   state = "off";
   #reach = () => {};
   /** Settles when the worker that was started last runs, or can't: until then it needs the page's thread. */
@@ -28,6 +31,8 @@ export class Python extends EventTarget {
 
   #enter(state, detail = {}) {
     this.state = state;
+    clearTimeout(this.#timer);
+    if (state === "loading") this.#timer = setTimeout(() => this.stop("nothing has come of it for a minute"), PATIENCE);
     this.dispatchEvent(new CustomEvent("state", { detail: { state, ...detail } }));
   }
 

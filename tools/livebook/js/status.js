@@ -25,7 +25,8 @@ export class Status {
     this.bar.setAttribute("aria-label", "Loading");
     this.stop = this.#button("Stop", stop);
     this.retry = this.#button("Try again", restart);
-    this.line.append(this.text, this.amount, this.bar, this.stop, this.retry);
+    this.close = this.#button("Close", () => (this.line.hidden = true));
+    this.line.append(this.text, this.amount, this.bar, this.stop, this.retry, this.close);
     document.body.append(this.line);
   }
 
@@ -53,9 +54,10 @@ export class Status {
     if (total) Object.assign(this.bar, { max: total, value: done });
     this.stop.hidden = state !== "busy";
     this.retry.hidden = state !== "failed";
+    this.close.hidden = state !== "failed" && state !== "said"; // the others go by themselves
   }
 
-  /** Say something that is no state; it stays until the next one. */
+  /** Say something that is no state; it stays until the next one, or the reader has read it. */
   say(words) {
     this.#draw("said", words, {});
   }

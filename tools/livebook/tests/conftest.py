@@ -63,7 +63,7 @@ class Host(Quiet):
         elif how:
             content = Path(self.translate_path(self.path)).read_bytes()
             half = content[: len(content) // 2]
-            bodies = {"other": b"What is this?", "short": half, "broken": half}
+            bodies = {"other": b"What is this?", "empty": b"", "short": half, "broken": half}
             body = content + how if isinstance(how, bytes) else bodies[how]
             self.send_response(200)
             self.send_header("Content-Type", self.guess_type(self.path))

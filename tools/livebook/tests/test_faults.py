@@ -35,6 +35,20 @@ def test_python_that_does_not_come(still, faults, file):
     assert still.output("say").count() == 1
 
 
+def test_a_worker_that_says_nothing(still, faults):
+    still.page.clock.install()
+    faults["worker"] = "empty"  # which is JavaScript
+    still.button("say", "Run").click()
+    still.page.wait_for_timeout(2000)
+    still.status("Python is loading")
+    still.page.clock.run_for(60_000)
+    still.status("Python has stopped: nothing has come of it for a minute.")
+    faults.clear()
+    still.again()
+    still.status("Python is ready")
+    works(still)
+
+
 def test_machine_without_memory_for_python(still, faults):
     faults["boot"] = b"""
         const { instantiate, Module } = WebAssembly;
@@ -155,6 +169,8 @@ def test_a_cell_that_never_ends_is_stopped(still):
     still.status("Stopped. The next cell that runs starts Python anew.")
     still.page.wait_for_timeout(500)
     still.status("Stopped.")  # what waited for its turn has none
+    still.page.get_by_role("button", name="Close").click()
+    expect(still.page.locator(".livebook-status")).to_be_hidden()
     expect(still.cell("sum")).not_to_have_attribute("aria-busy", "true")
     assert "begun" in still.output("sum").inner_text()
     still.write("sum", "1")

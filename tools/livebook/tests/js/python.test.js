@@ -1,7 +1,7 @@
 // The page's side of Python, with a worker that does what a test says.
 
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 import { Python, Stopped } from "../../js/python.js";
 
 let workers, locks;
@@ -37,6 +37,8 @@ Object.defineProperty(globalThis, "navigator", {
 let python, states;
 
 beforeEach(() => {
+  mock.timers.reset(); // whoever waited does so no longer
+  mock.timers.enable({ apis: ["setTimeout"] });
   [workers, locks, states] = [[], new Map(), []];
   python = new Python("http://host/", "/book");
   python.addEventListener("state", ({ detail }) => states.push(detail.state));
@@ -112,6 +114,20 @@ test("a worker that can't be loaded is a start that fails", async () => {
   const first = python.start();
   workers[0].onerror({ preventDefault() {} });
   await assert.rejects(first, { message: "worker.js can't be loaded" });
+});
+
+test("a start of which nothing comes for a minute has failed", async () => {
+  const first = python.start();
+  mock.timers.tick(50_000);
+  workers[0].say({ type: "progress", done: 1, total: 2 });
+  mock.timers.tick(50_000);
+  assert.equal(python.state, "loading");
+  mock.timers.tick(10_000);
+  await assert.rejects(first, { message: "nothing has come of it for a minute" });
+  assert.equal(python.state, "failed");
+  await started();
+  mock.timers.tick(100_000);
+  assert.equal(python.state, "ready");
 });
 
 test("a worker that ends by itself lets go of its lock, which is a failure", async () => {
