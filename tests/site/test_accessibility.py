@@ -1,5 +1,7 @@
 """Nothing that axe-core finds, as the page comes and while it is used: in both colour schemes, wide and narrow."""
 
+from itertools import product
+
 import pytest
 from visits import seen_on
 
@@ -46,11 +48,14 @@ def used(visit):
     return visit
 
 
-@pytest.fixture(scope="module", params=["read-light-1280", "read-dark-360", "used-light-1280", "used-dark-360"])
+VIEWS = list(product(("read", "used"), ("light", "dark"), (1280, 360)))
+
+
+@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: "-".join(map(str, view)))
 def view(request, reading, used):
     """A page as it comes and as a reader leaves it, in both colour schemes, on a wide and on a narrow screen."""
-    state, scheme, width = request.param.split("-")
-    return seen_on({"read": reading, "used": used}[state].page, scheme, int(width))
+    state, scheme, width = request.param
+    return seen_on({"read": reading, "used": used}[state].page, scheme, width)
 
 
 def test_page_has_no_barrier(view, axe):
