@@ -20,7 +20,6 @@ from mmsim.mm.memmap import (
     REFS,
     Section,
     codes,
-    filled,
 )
 from mmsim.mm.mmzone import (
     MAX_ORDER,
@@ -43,7 +42,7 @@ from mmsim.mm.mmzone import (
 PCP_BATCH = 31
 PCP_HIGH = 6 * PCP_BATCH
 BUDDY = codes(FREE, HWPOISON_BUDDY)
-CHUNKS = [[filled(code, 1 << order) for order in range(MAX_ORDER)] for code in range(len(KINDS))]
+CHUNKS = [[bytes([code]) * (1 << order) for order in range(MAX_ORDER)] for code in range(len(KINDS))]
 
 FALLBACKS = {
     MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),

@@ -1,5 +1,6 @@
 // What the cells of a page have in common: one Python, the order in which they run, and what is loaded when needed.
 
+import { make } from "./dom.js";
 import { Outputs } from "./outputs.js";
 import { Python, Stopped } from "./python.js";
 import { Status } from "./status.js";
@@ -11,7 +12,7 @@ const loader = (base) => {
   const loading = {};
   return (name) =>
     (loading[name] ??= new Promise((settle, fail) => {
-      const script = Object.assign(document.createElement("script"), { src: base + PARTS[name] });
+      const script = make("script", { src: base + PARTS[name] });
       script.onload = script.onerror = () => {
         if (window.livebook?.[name]) return settle(window.livebook[name]);
         delete loading[name];
@@ -42,11 +43,11 @@ export class Book {
 
   #parts(load) {
     let manager;
-    const make = ({ Manager }) => {
+    const manage = ({ Manager }) => {
       const draw = (type, content, place) => new Outputs(place, this.parts).add(type, content);
       return (manager ??= new Manager(this.python, draw));
     };
-    return { editor: () => load("editor"), markdown: () => load("markdown"), widgets: () => load("widgets").then(make) };
+    return { editor: () => load("editor"), markdown: () => load("markdown"), widgets: () => load("widgets").then(manage) };
   }
 
   // -- what the reader asks ------------------------------------------------------------------------------

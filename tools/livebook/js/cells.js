@@ -1,13 +1,8 @@
 // The cells of a page: their code in an editor, their outputs where the book's were, run in order by one Python.
 
+import { button, make } from "./dom.js";
 import { Outputs } from "./outputs.js";
 import { keep, recall } from "./stored.js";
-
-const button = (name, action) => {
-  const made = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-  made.addEventListener("click", action);
-  return made;
-};
 
 const FOCUS = "button, input, select, summary, a[href], [tabindex]";
 
@@ -43,21 +38,18 @@ export class Cell {
 
   #note() {
     const words = `It needs ${this.needs}, which a page has not: it ran when the book was built.`;
-    return Object.assign(document.createElement("p"), { className: "livebook-note", textContent: words });
+    return make("p", { className: "livebook-note", textContent: words });
   }
 
   #tools() {
-    this.tools = Object.assign(document.createElement("div"), { className: "livebook-tools" });
-    this.tools.setAttribute("role", "toolbar");
-    this.tools.setAttribute("aria-label", `Code of ${this.id}`);
-    this.runs = button("Run", () => this.book.run(this));
-    this.runs.title = "Shift+Enter";
+    const runs = button("Run", () => this.book.run(this), { title: "Shift+Enter" });
     this.edits = button("Edit", () => this.edit(true));
+    const above = button("Run all above", () => this.book.runAbove(this));
     this.resets = button("Reset", () => this.reset());
-    const [above, restart] = [button("Run all above", () => this.book.runAbove(this)), button("Restart", () => this.book.restart())];
-    this.tools.append(this.runs, this.edits, above, this.resets, restart);
+    const restart = button("Restart", () => this.book.restart());
     this.pre.addEventListener("click", () => getSelection().isCollapsed && this.edit(true));
-    return this.tools;
+    const about = { className: "livebook-tools", role: "toolbar", ariaLabel: `Code of ${this.id}` };
+    return make("div", about, runs, this.edits, above, this.resets, restart);
   }
 
   /** Show the editor instead of the page's listing. */
@@ -69,7 +61,7 @@ export class Cell {
   async #open() {
     try {
       const { edit } = await this.book.parts.editor();
-      const place = Object.assign(document.createElement("div"), { className: "livebook-editor" });
+      const place = make("div", { className: "livebook-editor" });
       const options = { code: this.code, label: `Code of ${this.id}`, onRun: () => this.book.run(this) };
       this.editor = edit(place, { ...options, onChange: (code) => this.#changed(code) });
       this.pre.closest(".cell_input > div").replaceWith(place);
@@ -130,7 +122,7 @@ export class Cell {
   /** Where the outputs go: unseen until `show`, which puts them in the place of the old ones. */
   #place() {
     const old = this.element.querySelector(".cell_output");
-    const place = Object.assign(document.createElement("div"), { className: "cell_output docutils container", hidden: true });
+    const place = make("div", { className: "cell_output docutils container", hidden: true });
     (old ?? this.input).after(place);
     this.show = () => {
       const focus = [...(old?.querySelectorAll(FOCUS) ?? [])].indexOf(document.activeElement);

@@ -2,6 +2,7 @@
 
 import { Book } from "./book.js";
 import { Cell } from "./cells.js";
+import { make } from "./dom.js";
 import { needsPython } from "./state.js";
 import { help } from "./stepping.js";
 
@@ -22,7 +23,7 @@ const obstacle = () => {
 };
 
 const notice = (words) => {
-  const line = Object.assign(document.createElement("p"), { className: "livebook-notice", textContent: words });
+  const line = make("p", { className: "livebook-notice", textContent: words });
   const places = ["article", "main", "[role=main]", "body"].map((place) => document.querySelector(place));
   places.find(Boolean).prepend(line);
 };
@@ -34,7 +35,7 @@ const restore = async (book, states, views) => {
   const manager = await book.parts.widgets();
   for (const state of states) await manager.restore(state);
   for (const { script, id, at } of views) {
-    const place = Object.assign(document.createElement("div"), { className: "widget-subarea" });
+    const place = make("div", { className: "widget-subarea" });
     script.before(place);
     const model = await manager.draw(id, place);
     book.cells[at]?.models.push(model);

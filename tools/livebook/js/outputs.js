@@ -1,22 +1,19 @@
 // A cell's outputs, drawn as the book draws those that it stores.
 
+import { make } from "./dom.js";
+
 const VIEW = "application/vnd.jupyter.widget-view+json";
 
-const element = (kind) => Object.assign(document.createElement("div"), { className: kind });
+const element = (kind, ...inside) => make("div", { className: kind }, ...inside);
 const text = (value) => (Array.isArray(value) ? value.join("") : String(value));
 
-const picture = (address, alt) => Object.assign(document.createElement("img"), { src: address, alt });
+const picture = (address, alt) => make("img", { src: address, alt });
 
 const html = (value, kind = "text_html") => Object.assign(element(`output ${kind}`), { innerHTML: text(value) });
 
 const block = (kind, value) => {
-  const made = element(`output ${kind} highlight-myst-ansi notranslate`);
-  const pre = document.createElement("pre");
-  pre.textContent = text(value);
-  pre.tabIndex = 0; // it may scroll
-  made.append(element("highlight"));
-  made.firstChild.append(pre);
-  return made;
+  const pre = make("pre", { textContent: text(value), tabIndex: 0 }); // it may scroll
+  return element(`output ${kind} highlight-myst-ansi notranslate`, element("highlight", pre));
 };
 
 const math = (value) => {

@@ -1,5 +1,7 @@
 // One quiet line at the page's edge: what Python does, and what can be done about it.
 
+import { button, make } from "./dom.js";
+
 const mib = (bytes) => (bytes / (1 << 20)).toFixed(1);
 
 const SAYS = {
@@ -17,23 +19,15 @@ export class Status {
 
   /** `stop`, `restart`: what its buttons do. */
   constructor({ stop, restart }) {
-    this.line = Object.assign(document.createElement("section"), { className: "livebook-status", ariaLabel: "Python", hidden: true });
-    this.text = document.createElement("span");
-    this.text.setAttribute("role", "status");
-    this.amount = Object.assign(document.createElement("span"), { className: "livebook-amount" }); // seen, not read out
-    this.bar = Object.assign(document.createElement("progress"), { hidden: true });
-    this.bar.setAttribute("aria-label", "Loading");
-    this.stop = this.#button("Stop", stop);
-    this.retry = this.#button("Try again", restart);
-    this.close = this.#button("Close", () => (this.line.hidden = true));
-    this.line.append(this.text, this.amount, this.bar, this.stop, this.retry, this.close);
+    this.text = make("span", { role: "status" });
+    this.amount = make("span", { className: "livebook-amount" }); // seen, not read out
+    this.bar = make("progress", { ariaLabel: "Loading" });
+    this.stop = button("Stop", stop);
+    this.retry = button("Try again", restart);
+    this.close = button("Close", () => (this.line.hidden = true));
+    const parts = [this.text, this.amount, this.bar, this.stop, this.retry, this.close];
+    this.line = make("section", { className: "livebook-status", ariaLabel: "Python", hidden: true }, ...parts);
     document.body.append(this.line);
-  }
-
-  #button(name, action) {
-    const made = Object.assign(document.createElement("button"), { type: "button", textContent: name, hidden: true });
-    made.addEventListener("click", action);
-    return made;
   }
 
   /** Show a state of Python. */
