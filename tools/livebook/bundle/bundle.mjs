@@ -9,8 +9,7 @@ import v8 from "node:v8";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import { loadPyodide } from "pyodide";
-import { info, shortened, wasm } from "./pyodide.mjs";
-import { withoutMemory } from "./wasm.mjs";
+import * as pyodide from "./pyodide.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const above = dirname(here);
@@ -66,14 +65,15 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 await precompile();
 const archives = { library: join(out, "library.zip"), compiled: join(stage, "compiled.zip"), packages: join(stage, "packages.zip") };
+const wasm = pyodide.wasm();
 const { content, about } = await makeImage({ wasm, ...archives, code: text("image.py"), imports });
 const RUNTIME = {
-  wasm: runtime("python.wasm", withoutMemory(wasm)),
+  wasm: runtime("python.wasm", wasm),
   image: { ...runtime("image.zst", content), ...about },
   library: runtime("library.zip"),
 };
-const define = { INFO: JSON.stringify(info), RUNTIME: JSON.stringify(RUNTIME) };
-await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"], plugins: [shortened] });
+const define = { INFO: JSON.stringify(pyodide.info), RUNTIME: JSON.stringify(RUNTIME) };
+await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"], plugins: [pyodide.shortened] });
 define.BOOT = JSON.stringify(publish("boot.js"));
 await bundle({ entryPoints: ["js/worker.js"], format: "esm", define });
 define.WORKER = JSON.stringify(publish("worker.js"));

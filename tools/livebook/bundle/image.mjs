@@ -9,21 +9,20 @@ import { loadPyodide } from "pyodide";
 const PAGE = 65536;
 const LARGE = 1 << 20; // bytes: that is Python itself; there are small helpers, too
 
-/** Pyodide with this WebAssembly; the memory that it had before anything ran; and what makes another instance like its own. */
+/** Pyodide with this WebAssembly, and the memory that it had before anything ran. */
 const start = async (wasm, options) => {
   const { instantiate } = WebAssembly;
   const module = new WebAssembly.Module(wasm);
-  let initial, another;
+  let initial;
   WebAssembly.instantiate = async (...given) => {
     const [source, imports] = given;
     if (!(source.byteLength > LARGE)) return instantiate(...given);
     const instance = await instantiate(module, imports);
     initial = new Uint8Array(instance.exports.memory.buffer).slice();
-    another = () => new WebAssembly.Instance(module, imports);
     return { module, instance };
   };
   try {
-    return { python: await loadPyodide(options), initial, another };
+    return { python: await loadPyodide(options), initial };
   } finally {
     WebAssembly.instantiate = instantiate;
   }
@@ -58,53 +57,18 @@ const pack = (parts, dictionary) => {
   return zstdCompressSync(Buffer.concat(parts), { params, dictionary });
 };
 
-/** The first of some numbers for which something holds, as it does for all from there on. */
-const firstOf = (low, high, holds) => {
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-};
-
-/** The part of the initial memory that libzstd needs to unpack it, its tables: tried out in instances that have no more. */
-const findTables = (another, initial, packed) => {
-  const unpack = (from, to) => {
-    const zstd = another().exports;
-    const memory = new Uint8Array(zstd.memory.buffer).fill(0);
-    const context = (initial.length + packed.length + 63) & -64;
-    const size = zstd.ZSTD_estimateDCtxSize();
-    const target = context + size;
-    memory.set(initial.subarray(from, to), from);
-    memory.set(packed, initial.length);
-    zstd.ZSTD_decompressDCtx(zstd.ZSTD_initStaticDCtx(context, size), target, initial.length, initial.length, packed.length);
-    return memory.subarray(target, target + initial.length);
-  };
-  const suffices = (from, to) => {
-    try {
-      return Buffer.compare(unpack(from, to), initial) === 0;
-    } catch {
-      return false; // a table that is not there can lead it anywhere
-    }
-  };
-  const to = firstOf(0, initial.length, (end) => suffices(0, end));
-  const from = firstOf(0, to, (begin) => !suffices(begin + 1, to));
-  return { at: from, base64: Buffer.from(initial.subarray(from, to)).toString("base64") };
-};
-
 /**
- * Make the image with the WebAssembly file, the archives and Python's code. Returns {content, about}: the compressed file,
- * and what the page has to know of it: how long its first part is, the initial memory; the sizes of what the second unpacks
- * to: memory above the gap, which goes to `to`, memory below it, and the packages; Pyodide's own head of a snapshot; the
- * address where it keeps how this engine calls C functions; and the tables without which nothing is unpacked.
+ * Make the image with the WebAssembly file, the archives and Python's code. Returns {content, about}: the file, compressed
+ * with the initial memory as its dictionary, and what the page has to know of it: the sizes of what it unpacks to, which are
+ * memory above the gap (it goes to `to`), memory below it, and the packages; Pyodide's own head of a snapshot; and the address
+ * where it keeps how this engine calls C functions.
  */
 const makeImage = async ({ wasm, library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.
   Date.now = performance.now = () => 0;
   process.argv[1] = "python";
   const env = { LANG: "C.UTF-8", PYTHONHASHSEED: "0" };
-  const { python, initial, another } = await start(wasm, { _makeSnapshot: true, env, stdLibURL: library });
+  const { python, initial } = await start(wasm, { _makeSnapshot: true, env, stdLibURL: library });
   python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
   python.runPython(code);
   python.globals.get("main")(python.toPy(imports));
@@ -119,17 +83,13 @@ const makeImage = async ({ wasm, library, compiled, packages, code, imports }) =
   const [from, to, end] = layout(memory);
   if (initial.subarray(from).some(Boolean)) throw new Error("the initial memory is larger than what is stored of it");
   const rest = [memory.subarray(to, end), memory.subarray(0, from), readFileSync(packages)];
-  const begun = initial.subarray(0, from);
-  const first = pack([begun]);
   return {
-    content: Buffer.concat([first, pack(rest, begun)]),
+    content: pack(rest, initial.subarray(0, from)),
     about: {
-      first: first.length,
       sizes: rest.map((part) => part.length),
       to,
       head: Buffer.from(snapshot.subarray(0, begin)).toString("base64"),
       trampoline: runtime + HEAP32[offset / 4],
-      tables: findTables(another, begun, first),
     },
   };
 };

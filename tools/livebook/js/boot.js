@@ -5,48 +5,43 @@ import { loadPyodide } from "pyodide";
 
 /* global INFO, RUNTIME -- set by bundle.mjs: which Pyodide it is; its files, and what is to be known of them */
 
-const { first, to, sizes, head, trampoline, tables } = RUNTIME.image;
+const { bytes: size, to, sizes, head, trampoline } = RUNTIME.image;
 const [high, low, archive] = sizes;
 const PAGE = 65536;
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
 /** Where in memory what is needed for a while. What is unpacked above the gap is in its place already. */
-const places = (file, zstd) => {
+const places = (zstd) => {
   const moved = to + high; // what belongs below the gap, and the archive of the packages
-  const context = (moved + low + archive + 63) & -64;
+  const initial = moved + low + archive; // the memory that an instance begins with, the image's dictionary
+  const context = (initial + low + 63) & -64;
   const packed = context + zstd.ZSTD_estimateDCtxSize();
-  const initial = packed + file.length;
-  return { moved, context, packed, initial, end: initial + low };
+  return { moved, initial, context, packed, end: packed + size };
 };
 
-/** A context for libzstd, which needs no memory but that. */
-const contextFor = (zstd, { context, packed }) => zstd.ZSTD_initStaticDCtx(context, packed - context);
-
-/** Give a new instance the memory that it is to begin with: Python's own libzstd unpacks it, with no more than its tables. */
-const begin = (zstd, file) => {
-  const place = places(file, zstd);
-  const { packed, initial, end } = place;
-  zstd.memory.grow(Math.max(0, Math.ceil((end - zstd.memory.buffer.byteLength) / PAGE)));
-  const memory = new Uint8Array(zstd.memory.buffer);
-  memory.set(bytesOf(tables.base64), tables.at);
-  memory.set(file, packed);
-  zstd.ZSTD_decompressDCtx(contextFor(zstd, place), initial, low, packed, first);
-  memory.copyWithin(0, initial, end);
+/** Make room in a new instance, and keep the memory that it begins with. */
+const begin = (python) => {
+  const { initial, end } = places(python);
+  python.memory.grow(Math.max(0, Math.ceil((end - python.memory.buffer.byteLength) / PAGE)));
+  new Uint8Array(python.memory.buffer).copyWithin(initial, 0, low);
 };
 
-/** Put the image's memory in the place of what Pyodide has made of the initial one. Returns the archive of the packages. */
+/**
+ * Put the image's memory in the place of what Pyodide has made of the initial one. Python's own libzstd unpacks it, most of it
+ * right where it belongs. Returns the archive of the packages.
+ */
 const restore = (made, zstd, file) => {
-  const place = places(file, zstd);
-  const { moved, context, packed, initial, end } = place;
+  const { moved, initial, context, packed, end } = places(zstd);
   const calls = made.HEAP32[trampoline / 4]; // an index of this engine's table, not of that which made the image
   const stack = zstd.emscripten_stack_get_current();
+  made.HEAPU8.set(file, packed);
   zstd._emscripten_stack_restore(to); // or it would be written over while it is used
-  const rest = file.length - first;
-  zstd.ZSTD_decompress_usingDict(contextFor(zstd, place), to, context - to, packed + first, rest, initial, low);
+  const unpacker = zstd.ZSTD_initStaticDCtx(context, packed - context); // which needs no memory but that
+  zstd.ZSTD_decompress_usingDict(unpacker, to, initial - to, packed, size, initial, low);
   zstd._emscripten_stack_restore(stack);
   made.HEAPU8.copyWithin(0, moved, moved + low);
   made.HEAP32[trampoline / 4] = calls;
-  const packages = made.HEAPU8.slice(moved + low, moved + low + archive);
+  const packages = made.HEAPU8.slice(moved + low, initial);
   made.HEAPU8.fill(0, moved, end);
   return packages;
 };
@@ -67,7 +62,7 @@ const sharing = async (job) => {
 export const boot = async (base, module, image) => {
   const instantiate = async (imports) => {
     const instance = await WebAssembly.instantiate(await module, imports);
-    begin(instance.exports, await image);
+    begin(instance.exports);
     return { module: await module, instance };
   };
   const instantiated = new Promise((settle) => {
