@@ -72,9 +72,9 @@ def test_a_static_page_has_every_page_and_what_ties_them(make):
     assert set(pages(lab)) <= set(stored)
     assert sum(page.count("<style>") for page in stored) == 1, "one style sheet a widget"
     slider = f"IPY_MODEL_{lab.walk.slider.model_id}"
-    links = [model for model in state.values() if model["_model_name"] == "LinkModel"]
-    assert {(*link["source"], link["target"][1]) for link in links} == {
-        (slider, "value", "selected_index"), (slider, "value", "index")
+    links = [model for model in state.values() if "Link" in model["_model_name"]]
+    assert {(link["_model_name"], *link["source"], link["target"][1]) for link in links} == {
+        ("DirectionalLinkModel", slider, "value", "selected_index"), ("LinkModel", slider, "value", "index")
     }  # fmt: skip
 
 

@@ -68,12 +68,13 @@ def test_moving_makes_no_new_widgets(make):
     assert len(ipywidgets.widgets.widget._instances) == kept
 
 
-def test_the_browser_hears_of_the_picture_first_and_of_a_page_before_it_is_chosen(monkeypatch):
+def test_the_browser_hears_of_the_picture_first_and_of_a_step_before_it_is_chosen(monkeypatch):
+    """The page of a step, then the slider's new end, then the list, which moves the slider, too."""
     lab, heard = widgets.partial_block(), []
     monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: heard.append(self))
     lab.buttons["50 seconds pass"].click()
     shown, *others = reversed(lab.walk.pool)
-    order = [heard.index(part) for part in (shown, lab.walk.stack, lab.walk.captions, lab.walk.slider, others[-1])]
+    order = [heard.index(part) for part in (shown, lab.walk.stack, lab.walk.slider, lab.walk.captions, others[-1])]
     assert order == sorted(order)
 
 

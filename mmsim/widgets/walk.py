@@ -40,7 +40,7 @@ class Walk:
         forward = button("Forward", partial(self.go, 1)).add_class("step-forward")
         self.row = row([back, forward, self.slider, self.captions]).add_class("step-row")
         self.links = [
-            w.jslink((self.slider, "value"), (self.stack, "selected_index")),
+            w.jsdlink((self.slider, "value"), (self.stack, "selected_index")),
             w.jslink((self.slider, "value"), (self.captions, "index")),
         ]
         self.slider.observe(lambda change: self.look(change["new"]), "value")
@@ -85,14 +85,18 @@ class Walk:
         self.draw_later()
 
     def fit(self, step: int, last: int) -> None:
-        """Fit the controls to the steps; the stack first, which must have the page that the browser selects."""
+        """Fit the controls to the steps, in an order in which none is sent to where it can't be yet.
+
+        The stack first, which must have the page that the browser selects; then the slider, which moves the list with
+        it. The list moves the slider, too: one that still ended before the list does would take both back.
+        """
         with self.stack.hold_sync():
             if len(self.stack.children) != last + 1:
                 self.stack.children = self.pool[: last + 1]
             self.stack.selected_index = step
-        offer(self.captions, self.telling.captions, 0, step)
         with self.slider.hold_sync():
             self.slider.max, self.slider.value = last, step
+        offer(self.captions, self.telling.captions, 0, step)
 
     def draw_all(self) -> None:
         """Draw what is left, now."""
