@@ -94,7 +94,7 @@ class Codes:
 
     def __init__(self, chosen: Collection[int]) -> None:
         self.chosen = frozenset(chosen)
-        self.marks = bytes(code in self.chosen for code in range(256))
+        self.marks = bytes(code in self.chosen for code in range(256))  # a table for `translate`
 
     def __contains__(self, code: int) -> bool:
         return code in self.chosen

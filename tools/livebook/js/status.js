@@ -36,7 +36,8 @@ export class Status {
     const draw = () => this.#draw(state, SAYS[state](detail), detail);
     if (state === "busy") this.#timer = setTimeout(draw, SLOW);
     else draw();
-    if (state === "ready") this.#timer = setTimeout(() => (this.line.hidden = true), QUIET);
+    const hide = () => (this.line.hidden ||= this.line.dataset.state === "ready"); // not what has been said since
+    if (state === "ready") this.#timer = setTimeout(hide, QUIET);
   }
 
   #draw(state, words, { done = 0, total = 0 }) {
