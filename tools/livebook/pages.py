@@ -38,18 +38,19 @@ def live(text: str, name: str, files: Path, missing: list[str], handlers: set[st
     root = "../" * name.count("/")
     place = f"{root}_static/{files.name}"
     script = (
-        f'<script defer src="{place}/{only(files, "livebook.*.js")}" data-missing="{html.escape(" ".join(missing))}" '
+        f'<script src="{place}/{only(files, "livebook.*.js")}" data-missing="{html.escape(" ".join(missing))}" '
         f'data-folder="{html.escape(str(PurePosixPath("/book", name).parent))}"></script>'
     )
     parts = [f'<link rel="stylesheet" href="{place}/{only(files, "livebook.*.css")}">']
     if "application/vnd.jupyter.widget-view+json" in text:
         parts.append(f'<link rel="stylesheet" href="{place}/{only(files, "widgets.*.css")}">')
         parts.append(f'<link rel="preload" as="script" href="{place}/{only(files, "widgets.*.js")}">')
-    text = text.replace("</head>", "".join([*styles, *parts, script]) + "</head>", 1)
+    text = text.replace("</head>", "".join([*styles, *parts]) + "</head>", 1)
     start = next(filter(None, (re.search(where, text) for where in CONTENT)), None)
     text = text[: start.end()] + STILL + text[start.end() :] if start else text
     meta = f'<meta http-equiv="{POLICY}" content="{policy(text, handlers)}">'
-    return text.replace("<head>", f"<head>{meta}", 1) if "<head>" in text else meta + text  # a mere redirection
+    # Before the style sheets, for which a script has to wait.
+    return text.replace("<head>", f"<head>{meta}{script}", 1) if "<head>" in text else meta + text  # a mere redirection
 
 
 def handlers_of(text: str) -> set[str]:

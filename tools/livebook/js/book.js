@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { Outputs } from "./outputs.js";
-import { Python, Stopped } from "./python.js";
+import { Stopped } from "./python.js";
 import { Status } from "./status.js";
 
 /* global PARTS -- set by bundle.mjs: part -> its file */
@@ -29,16 +29,17 @@ export class Book {
   #life = 0; // of Python: each ends with a stop or a failure
   #pressed = false;
 
-  /** `base`: where the runtime's files are; `folder`: the notebook's in Python; `missing`: modules that no page has. */
-  constructor(base, { folder, missing }) {
+  /** `python`: what runs the cells; `missing`: modules that no page has. */
+  constructor(python, missing) {
     this.missing = missing.split(" ").filter(Boolean);
-    this.python = new Python(base, folder);
+    this.python = python;
     this.python.addEventListener("state", ({ detail }) => this.#state(detail));
     this.python.addEventListener("message", ({ detail }) => this.#hear(detail));
-    this.parts = this.#parts(loader(base));
+    this.parts = this.#parts(loader(python.base));
     this.status = new Status({ stop: () => this.stop(), restart: () => this.restart() });
     addEventListener("pointerdown", () => (this.#pressed = true), true);
     for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (this.#pressed = false), true);
+    this.#state(python); // it may have been started before
   }
 
   #parts(load) {

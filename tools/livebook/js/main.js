@@ -3,12 +3,15 @@
 import { Book } from "./book.js";
 import { Cell } from "./cells.js";
 import { make } from "./dom.js";
+import { Python } from "./python.js";
 import { needsPython } from "./state.js";
 import { help } from "./stepping.js";
+import { keep, recall } from "./stored.js";
 
 const { dataset, src } = document.currentScript;
 const BASE = new URL(".", src).href;
 const NEAR = 400; // px below and above the screen
+const SIGHT = ["sight", "far"]; // under what it is kept where what needs Python was when the page was last opened
 const CELL = ".cell:has(> .cell_input .highlight-ipython3, > details .highlight-ipython3)";
 const STATE = "script[type='application/vnd.jupyter.widget-state+json']";
 const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
@@ -58,8 +61,13 @@ const watch = (book, cell) => {
   }
 };
 
+const why = obstacle();
+const python = new Python(BASE, dataset.folder);
+
+/** Start Python; its state says what becomes of that. */
+const hurry = () => void python.start().catch(() => {});
+
 const start = () => {
-  const why = obstacle();
   const elements = why ? [] : [...document.querySelectorAll(CELL)];
   const states = [...document.querySelectorAll(STATE)].map(parse);
   const models = Object.assign({}, ...states.map(({ state }) => state));
@@ -69,16 +77,19 @@ const start = () => {
   });
   const waiting = views.filter(({ id, at }) => at >= 0 && needsPython(models, id));
   const urgent = waiting.some(({ at }) => near(elements[at])); // asked before anything moves on the page
-  const book = new Book(BASE, dataset);
-  if (urgent) book.python.start().catch(() => {}); // its state says so; it loads while the page is made ready
+  keep(...SIGHT, urgent ? "near" : "far");
+  const book = new Book(python, dataset.missing);
+  if (urgent) hurry(); // it loads while the page is made ready
   help();
   if (why) notice(why);
   book.cells = elements.map((element, index) => new Cell(element, index + 1, book));
   for (const { at } of waiting) watch(book, book.cells[at]);
   if (!views.length) return;
-  book.python.reached // drawing keeps the page's thread busy
+  python.reached // drawing keeps the page's thread busy
     .then(() => restore(book, states, views))
     .catch((error) => book.say(`The widgets can't be drawn: ${error.message}.`));
 };
 
-start();
+// What was in sight when the page was last opened will be again: Python need not wait for the page to come.
+if (!why && recall(...SIGHT)) hurry();
+document.addEventListener("readystatechange", start, { once: true });

@@ -19,6 +19,7 @@ export class Python extends EventTarget {
   #search = "";
   #timer = 0;
   state = "off";
+  why = ""; // it has failed
   #reach = () => {};
   /** Settles when the worker that was started last runs, or can't: until then it needs the page's thread. */
   reached = Promise.resolve();
@@ -31,6 +32,7 @@ export class Python extends EventTarget {
 
   #enter(state, detail = {}) {
     this.state = state;
+    this.why = detail.why ?? "";
     clearTimeout(this.#timer);
     if (state === "loading") this.#timer = setTimeout(() => this.stop("nothing has come of it for a minute"), PATIENCE);
     this.dispatchEvent(new CustomEvent("state", { detail: { state, ...detail } }));

@@ -1,4 +1,4 @@
-// What the reader wrote into the cells of a page: kept in this browser until it is taken back.
+// What this browser keeps of a page: what the reader wrote into its cells, until it is taken back, and how it opened last.
 
 const key = (cell) => `livebook:${location.pathname}:${cell}`;
 

@@ -44,10 +44,15 @@ def allowed(source):
 
 def test_page_loads_its_script(live):
     page = live("text")
-    assert '<script defer src="_static/livebook/livebook.0.js"' in page
+    assert '<script src="_static/livebook/livebook.0.js"' in page
     assert 'data-missing="numpy matplotlib"' in page
     assert 'data-folder="/book"' in page
     assert "widgets.0" not in page
+
+
+def test_no_style_sheet_keeps_its_script_waiting(live):
+    page = live("text", head='<link rel="stylesheet" href="theme.css">')
+    assert page.index("Content-Security-Policy") < page.index("livebook.0.js") < page.index("theme.css")
 
 
 def test_addresses_and_folder_are_those_of_a_page_that_lies_deeper(live):

@@ -42,6 +42,41 @@ def test_python_starts_when_a_live_widget_comes_near(widgets):
     text(widgets, "label").to_contain_text("twice: 8")
 
 
+STARTS = """window.starts = [];
+    window.Worker = class extends Worker {
+        constructor(...given) { super(...given); starts.push(document.readyState); }
+    };"""
+
+
+def test_where_python_was_needed_at_once_it_starts_before_the_page_is_there(visit, faults):
+    def starts(reader):
+        text(reader, "alone").to_contain_text("Was it?")
+        reader.page.wait_for_timeout(300)
+        return reader.page.evaluate("starts")
+
+    first = visit("alone", STARTS, viewport={"width": 1280, "height": 3000})
+    assert starts(first) == ["interactive"]
+    first.status("Python is ready")
+    again = visit("alone", STARTS, beside=first)
+    assert starts(again) == ["loading"]
+    again.status("Python is ready")
+
+    faults["image"] = "missing"
+    again.page.reload()
+    again.status("Python has stopped: image.")
+    faults.clear()
+    again.again()
+    button = again.output("alone").locator("button")
+    button.click()
+    expect(button).to_have_text("was not run")
+
+    again.page.set_viewport_size({"width": 1280, "height": 600})
+    again.page.reload()
+    assert starts(again) == ["loading"]
+    again.page.reload()
+    assert starts(again) == []
+
+
 def test_what_is_done_before_python_is_there_is_answered_then(widgets, faults):
     gate = faults["boot"] = threading.Event()
     slider = handle(widgets, "label")
