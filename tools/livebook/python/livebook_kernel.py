@@ -7,7 +7,9 @@ What is sent to the page are messages of the Jupyter protocol, without headers, 
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
+import gc
 import io
 import json
 import os
@@ -32,6 +34,7 @@ import __main__
 
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
+REST = 0.1  # seconds after the last answer until garbage is collected: in the middle of a move it would be felt
 LIBRARY = "/lib/python314.zip"
 OURS = f"{LIBRARY}/livebook_kernel.py"
 WIDGETS = "widgets"  # what asks when no cell does
@@ -128,6 +131,7 @@ class Kernel:
         self.cell: str | None = None
         self.parent: int | None = None
         self.files = dict[str, bytes]()
+        self.timer: asyncio.TimerHandle | None = None
         self.shell = InteractiveShell.instance(display_pub=self, kernel=self, user_ns=vars(__main__))
 
     def start(self, page: Any, folder: str) -> None:
@@ -196,7 +200,7 @@ class Kernel:
             self.show_error(error)
             return False
         finally:
-            flush()
+            self.answered()
             self.cell = None
 
     def show(self, value: Any) -> None:
@@ -222,7 +226,14 @@ class Kernel:
         self.parent = content["msg_id"]
         whole = {"content": content, "buffers": [b.to_memoryview() for b in buffers]}
         comm.get_comm_manager().comm_msg(None, None, whole)
+        self.answered()
+
+    def answered(self) -> None:
+        """Send what is left, and tidy up when nothing more is asked."""
         flush()
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = asyncio.get_running_loop().call_later(REST, gc.collect)
 
 
 kernel = Kernel()

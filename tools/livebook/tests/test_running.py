@@ -73,6 +73,25 @@ def test_pages_start_from_one_image_and_go_their_own_ways(visit):
     assert page.tries("sum", "x = [bytes(10**7) for _ in range(9)]; sum(map(len, x))").strip() == "90000000"
 
 
+KNOT = """
+import gc, weakref
+gc.disable()  # so that nothing goes by chance
+
+class Knot:
+    pass
+
+gone = weakref.ref(Knot)
+del Knot  # a class refers to itself
+gone() is None"""
+
+
+def test_garbage_goes_when_nothing_is_asked(visit):
+    page = visit("still")
+    assert page.tries("sum", KNOT).strip() == "False"
+    page.page.wait_for_timeout(1000)
+    assert page.tries("sum", "gone() is None").strip() == "True"
+
+
 BOTH = """
 import asyncio, js
 from pyodide.ffi import JsException, create_proxy, to_js
