@@ -46,18 +46,6 @@ const restore = (made, zstd, file) => {
   return packages;
 };
 
-/** Emscripten compiles a small module for each JavaScript function that Python may call: let those that are alike be one. */
-const sharing = async (job) => {
-  const { Module } = WebAssembly;
-  const made = {};
-  WebAssembly.Module = new Proxy(Module, { construct: (_, [bytes]) => (made[bytes] ??= new Module(bytes)) });
-  try {
-    return await job();
-  } finally {
-    WebAssembly.Module = Module;
-  }
-};
-
 /** Start it. `module`: promises the compiled WebAssembly; `image`: the file. */
 export const boot = async (base, module, image) => {
   const instantiate = async (imports) => {
@@ -73,7 +61,7 @@ export const boot = async (base, module, image) => {
   });
   let packages;
   const create = async (settings) => {
-    const made = await sharing(() => createPyodideModule(settings));
+    const made = await createPyodideModule(settings);
     packages = restore(made, (await instantiated).instance.exports, await image);
     return made;
   };
