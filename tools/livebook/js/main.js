@@ -11,7 +11,6 @@ import { keep, recall } from "./stored.js";
 const { dataset, src } = document.currentScript;
 const BASE = new URL(".", src).href;
 const NEAR = 400; // px below and above the screen
-const SIGHT = ["sight", "far"]; // under what it is kept where what needs Python was when the page was last opened
 const CELL = ".cell:has(> .cell_input .highlight-ipython3, > details .highlight-ipython3)";
 const STATE = "script[type='application/vnd.jupyter.widget-state+json']";
 const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
@@ -77,7 +76,7 @@ const start = () => {
   });
   const waiting = views.filter(({ id, at }) => at >= 0 && needsPython(models, id));
   const urgent = waiting.some(({ at }) => near(elements[at])); // asked before anything moves on the page
-  keep(...SIGHT, urgent ? "near" : "far");
+  keep("sight", "far", urgent ? "near" : "far"); // for the next visit
   const book = new Book(python, dataset.missing);
   if (urgent) hurry(); // it loads while the page is made ready
   help();
@@ -91,5 +90,5 @@ const start = () => {
 };
 
 // What was in sight when the page was last opened will be again: Python need not wait for the page to come.
-if (!why && recall(...SIGHT)) hurry();
+if (!why && recall("sight", "far") === "near") hurry();
 document.addEventListener("readystatechange", start, { once: true });

@@ -19,7 +19,7 @@ export class Python extends EventTarget {
   #search = "";
   #timer = 0;
   state = "off";
-  why = ""; // it has failed
+  why = ""; // why it has failed, if so
   #reach = () => {};
   /** Settles when the worker that was started last runs, or can't: until then it needs the page's thread. */
   reached = Promise.resolve();

@@ -1,22 +1,22 @@
 // What this browser keeps of a page: what the reader wrote into its cells, until it is taken back, and how it opened last.
 
-const key = (cell) => `livebook:${location.pathname}:${cell}`;
+const key = (name) => `livebook:${location.pathname}:${name}`;
 
-/** The reader's text for a cell whose code in the book is `original`, or null. It is shown, never run by itself. */
-export const recall = (cell, original) => {
+/** What was kept under a name, such as a cell's, for `original`; or null. A text of the reader is shown, never run by itself. */
+export const recall = (name, original) => {
   try {
-    const kept = JSON.parse(localStorage.getItem(key(cell)));
+    const kept = JSON.parse(localStorage.getItem(key(name)));
     return kept?.original === original ? kept.code : null; // the book has changed: its code goes first
   } catch {
     return null;
   }
 };
 
-/** Keep a text; one that is the book's is forgotten. Did the browser keep it? */
-export const keep = (cell, original, code) => {
+/** Keep a text in the place of `original`; where it is that, nothing is to be kept. Did the browser do it? */
+export const keep = (name, original, code) => {
   try {
-    if (code === original) localStorage.removeItem(key(cell));
-    else localStorage.setItem(key(cell), JSON.stringify({ original, code }));
+    if (code === original) localStorage.removeItem(key(name));
+    else localStorage.setItem(key(name), JSON.stringify({ original, code }));
     return true;
   } catch {
     return false;
