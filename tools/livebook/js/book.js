@@ -25,6 +25,8 @@ const loader = (base) => {
 
 export class Book {
   cells = [];
+  /** Settles when the widgets that are stored in the page are drawn: before, nothing takes their place. */
+  drawn = Promise.resolve();
   #turn = Promise.resolve();
   #life = 0; // of Python: each ends with a stop or a failure
   #pressed = false;

@@ -136,6 +136,7 @@ export class Cell {
   /** Widgets go on where those went that they replace. */
   async #takeOver() {
     const { models } = this.outputs;
+    await this.book.drawn;
     if (models.length) await this.book.released(); // what is being dragged is not taken away
     const manager = models.length && (await this.book.parts.widgets());
     for (const [index, model] of models.entries()) if (this.models[index]) await manager.replay(this.models[index], model);
@@ -145,6 +146,8 @@ export class Cell {
   /** An output of this cell. */
   async hear(type, content) {
     await this.outputs.add(type, content);
-    if (this.eager) this.show();
+    if (!this.eager) return;
+    await this.book.drawn;
+    this.show();
   }
 }

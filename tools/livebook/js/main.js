@@ -75,16 +75,17 @@ const start = () => {
     return { script, id, at: elements.findIndex((element) => element.contains(script)) };
   });
   const waiting = views.filter(({ id, at }) => at >= 0 && needsPython(models, id));
-  const urgent = waiting.some(({ at }) => near(elements[at])); // asked before anything moves on the page
-  keep("sight", "far", urgent ? "near" : "far"); // for the next visit
+  const urgent = waiting.filter(({ at }) => near(elements[at])); // asked before anything moves on the page
+  keep("sight", "far", urgent.length ? "near" : "far"); // for the next visit
+  if (urgent.length) hurry(); // it loads while the page is made ready
   const book = new Book(python, dataset.missing);
-  if (urgent) hurry(); // it loads while the page is made ready
   help();
   if (why) notice(why);
   book.cells = elements.map((element, index) => new Cell(element, index + 1, book));
   for (const { at } of waiting) watch(book, book.cells[at]);
+  for (const { at } of urgent) book.wake(book.cells[at]);
   if (!views.length) return;
-  python.reached // drawing keeps the page's thread busy
+  book.drawn = python.reached // drawing keeps the page's thread busy
     .then(() => restore(book, states, views))
     .catch((error) => book.say(`The widgets can't be drawn: ${error.message}.`));
 };

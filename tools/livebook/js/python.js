@@ -65,10 +65,13 @@ export class Python extends EventTarget {
 
   /** Run a cell, one at a time: was it run to its end? */
   async run(cell, code) {
-    await this.start();
+    const started = this.start();
+    const done = this.#ask({ type: "run", cell, code }); // it waits there: when Python is ready, the page may be at work
+    done.catch(() => {}); // what keeps Python from starting is heard first
+    await started;
     this.#enter("busy");
     try {
-      return await this.#ask({ type: "run", cell, code });
+      return await done;
     } finally {
       if (this.state === "busy") this.#enter("ready");
     }

@@ -63,19 +63,17 @@ const start = async ({ folder }) => {
   return kernel;
 };
 
+let kernel; // promised
 const DO = {
-  start,
-  run: async ({ cell, code }, kernel) => kernel.run(cell, code),
-  comm: async ({ message, buffers }, kernel) => kernel.comm_msg(message, buffers),
+  start: (data) => (kernel = start(data)).then(() => true),
+  run: async ({ cell, code }) => (await kernel).run(cell, code),
+  comm: async ({ message, buffers }) => (await kernel).comm_msg(message, buffers),
 };
 
-let kernel;
 onmessage = async ({ data }) => {
   const { id, type } = data;
   try {
-    const result = await DO[type](data, kernel);
-    if (type === "start") kernel = result;
-    postMessage({ type: "finished", id, ok: type === "start" || result });
+    postMessage({ type: "finished", id, ok: await DO[type](data) });
   } catch (error) {
     postMessage({ type: "failed", id, why: String(error.message ?? error) });
   }

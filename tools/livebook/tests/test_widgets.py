@@ -95,6 +95,21 @@ def test_what_is_done_before_python_is_there_is_answered_then(widgets, faults):
     expect(button).to_have_text("2 clicks")
 
 
+def test_what_a_cell_shows_waits_until_what_it_replaces_is_drawn(visit):
+    reader, held = visit(None), []
+    reader.page.route("**/widgets.*.js", lambda route: held.append(route))
+    reader.page.goto(f"{reader.origin}still.html", wait_until="domcontentloaded")
+    reader.write("linked", "print('instead')")
+    reader.button("linked", "Run").click()
+    reader.status("Python is ready")
+    reader.page.wait_for_timeout(300)
+    text(reader, "linked").not_to_contain_text("instead")
+    held[0].continue_()
+    text(reader, "linked").to_contain_text("instead")
+    expect(reader.cell("linked").locator(".noUi-handle")).to_have_count(0)
+    expect(reader.page.get_by_role("status")).not_to_contain_text("can't be drawn")
+
+
 def test_every_kind_of_widget_answers(widgets):
     widgets.cell("kinds").scroll_into_view_if_needed()
     widgets.run("captured")

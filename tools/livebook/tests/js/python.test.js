@@ -78,6 +78,24 @@ test("a cell that runs starts it", async () => {
   assert.deepEqual(states, ["loading", "ready", "busy", "ready"]);
 });
 
+test("a cell is handed over while Python starts, and runs once it is there", async () => {
+  const done = python.run("cell 1", "1 + 1");
+  assert.deepEqual(workers[0].asked.map(({ type }) => type), ["start", "run"]);
+  assert.deepEqual(states, ["loading"]);
+  workers[0].say({ type: "finished", id: 1, ok: true });
+  await Promise.resolve(); // what follows a message is done before the next one comes
+  workers[0].say({ type: "finished", id: 2, ok: true });
+  assert.equal(await done, true);
+  assert.deepEqual(states, ["loading", "ready", "busy", "ready"]);
+});
+
+test("a cell that was handed over to a Python that fails to start says why", async () => {
+  const done = python.run("cell 1", "1 + 1");
+  workers[0].say({ type: "failed", id: 1, why: "a file is missing" });
+  await assert.rejects(done, { message: "a file is missing" });
+  assert.equal(python.state, "failed");
+});
+
 test("what the kernel says is passed on", async () => {
   const heard = [];
   python.addEventListener("message", ({ detail }) => heard.push(detail));
