@@ -12,6 +12,7 @@ DATA = re.compile(r"""\btype=["'](?!module|text/javascript|application/javascrip
 HANDLER = re.compile(r"""<[^<>]*?\son[a-z]+=("[^"]*"|'[^']*')[^<>]*>""")
 STYLE = re.compile(r"<style>.*?</style>|(<script\b.*?</script>)", re.DOTALL)  # but not within a script, which has data
 FONTAWESOME = re.compile(r'<script[^>]*/fontawesome\.js[^>]*></script>\s*')
+HEAD = re.compile(r"<head>(\s*<meta charset=[^>]*>)?")  # a charset counts only among the first 1,024 bytes
 CONTENT = ("<article[^>]*>", "<main[^>]*>", '<[^>]*role="main"[^>]*>', "<body[^>]*>")  # the first that a page has
 POLICY = "Content-Security-Policy"
 STILL = (
@@ -50,7 +51,8 @@ def live(text: str, name: str, files: Path, missing: list[str], handlers: set[st
     text = text[: start.end()] + STILL + text[start.end() :] if start else text
     meta = f'<meta http-equiv="{POLICY}" content="{policy(text, handlers)}">'
     # Before the style sheets, for which a script has to wait.
-    return text.replace("<head>", f"<head>{meta}{script}", 1) if "<head>" in text else meta + text  # a mere redirection
+    text, found = HEAD.subn(lambda head: f"{head[0]}{meta}{script}", text, count=1)
+    return text if found else meta + text  # a mere redirection
 
 
 def handlers_of(text: str) -> set[str]:

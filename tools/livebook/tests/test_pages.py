@@ -55,6 +55,11 @@ def test_no_style_sheet_keeps_its_script_waiting(live):
     assert page.index("Content-Security-Policy") < page.index("livebook.0.js") < page.index("theme.css")
 
 
+def test_only_the_character_set_comes_before_the_policy(live):
+    page = live("text", head='\n<meta charset="utf-8" /><script>one()</script>')
+    assert re.match(r'<html><head>\n<meta charset="utf-8" /><meta http-equiv="Content-Security-Policy"', page)
+
+
 def test_addresses_and_folder_are_those_of_a_page_that_lies_deeper(live):
     page = live("text", "some/where/page.html")
     assert 'src="../../_static/livebook/livebook.0.js"' in page
