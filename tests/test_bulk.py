@@ -52,11 +52,8 @@ def listed(zone):
 
 
 @REPEATABLE
-@given(st.lists(st.tuples(st.integers(0, 3), names), max_size=3), pages, st.sampled_from(KINDS),
-       st.sampled_from([1, 2, 5]), st.integers(1, 700))
-def test_the_same_memory_is_taken_as_chunk_by_chunk(units, used, text, order, count):
-    """Where no free chunk lies across pageblocks of two types: one by one, its half would go to another list."""
-    types = [(2 * unit + half, name) for unit, name in units for half in (0, 1)]
+@given(types, pages, st.sampled_from(KINDS), st.sampled_from([1, 2, 5]), st.integers(1, 700))
+def test_the_same_memory_is_taken_as_chunk_by_chunk(types, used, text, order, count):
     at_once, one_by_one = machine_of(types, used), machine_of(types, used)
     mask, chunks = gfp(text), []
     for _ in range(count):
@@ -113,6 +110,12 @@ def test_isolated_and_cma_memory_is_not_available_to_the_kernel():
     zone.watermark_min = 100  # which CMA pages do not help to keep
     assert available(zone, gfp("GFP_KERNEL"), 0) == 924
     assert available(zone, gfp("GFP_HIGHUSER_MOVABLE"), 0) == 1436
+
+
+def test_the_high_atomic_reserve_completes_a_largest_chunk_when_it_is_opened():
+    machine = machine_of([(2, "HighAtomic")])
+    assert available(machine.kernel.zones[2], gfp("GFP_KERNEL"), 10) == 2
+    assert (1024, 2048) in alloc_bulk(machine.kernel, gfp("GFP_KERNEL"), 2048, 10)
 
 
 def test_chunks_of_an_order_are_aligned():

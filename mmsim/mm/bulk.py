@@ -12,9 +12,13 @@ from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import FREE
 from mmsim.mm.mmzone import (
     MAX_ORDER,
+    MAX_ORDER_NR_PAGES,
     MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
+    MIGRATE_PCPTYPES,
+    FreeList,
     Zone,
     pageblock_nr_pages,
     pageblock_order,
@@ -29,9 +33,18 @@ def available(zone: Zone, mask: Gfp, order: int) -> int:
     if mask.migratetype != MIGRATE_MOVABLE:
         spare -= zone.nr_free_cma
     lists = [(o, area) for t in usable for o, area in enumerate(zone.free_area[t]) if area and o >= order]
+    if order > pageblock_order:
+        lists.append((order, beside_reserve(zone)))
     chunks = sum([len(area) << (o - order) for o, area in lists])
     poisoned = {pfn >> order for pfn in zone.poisoned if any(pfn & -(1 << o) in area for o, area in lists)}
     return max(min(chunks - len(poisoned), spare >> order), 0)
+
+
+def beside_reserve(zone: Zone) -> FreeList:
+    """Chunks of the largest order that there will be when the high-atomic reserve is opened."""
+    blocks = {pfn for t in range(MIGRATE_PCPTYPES) for pfn in zone.free_area[t][pageblock_order]}
+    reserve = zone.free_area[MIGRATE_HIGHATOMIC][pageblock_order]
+    return dict.fromkeys(pfn & -MAX_ORDER_NR_PAGES for pfn in reserve if pfn ^ pageblock_nr_pages in blocks)
 
 
 def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Iterator[tuple[int, int]]:
@@ -40,7 +53,8 @@ def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Ite
     left = count << order
     while left:
         smallest = next((o for o in range(order, MAX_ORDER) if lists[o]), order)
-        fits = min(smallest, left.bit_length() - 1)
+        # No more than a pageblock: the next one may have another type.
+        fits = max(min(smallest, pageblock_order, left.bit_length() - 1), order)
         pfn = rmqueue(k, zone, fits, mask.migratetype)
         if pfn is None and fits > order:
             continue  # all chunks of that size had a poisoned page; they are smaller ones now
