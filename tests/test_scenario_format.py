@@ -438,7 +438,7 @@ PATTERNS = {
 
 
 @pytest.mark.parametrize("form", PATTERNS)
-@settings(max_examples=30, deadline=None)
+@settings(derandomize=True, database=None, deadline=None, max_examples=100)
 @given(st.data())
 def test_so_is_a_text_with_one_other_character_in_it(form, data):
     schema = SCHEMA["$defs"][form]
@@ -447,6 +447,11 @@ def test_so_is_a_text_with_one_other_character_in_it(form, data):
     i, other = data.draw(st.integers(0, len(text))), data.draw(st.sampled_from(["", *"0a_G|:+ -\u0664"]))
     step = PATTERNS[form](text[:i] + other + text[i + 1 :])
     check_against_the_schema(scenario(step, machine={"virtio_mem": {}}))
+
+
+@pytest.mark.parametrize("path", ["/sys/", "/proc/", "/sys/k", "k"])
+def test_so_is_a_path_of_which_little_is_left(path):
+    check_against_the_schema(scenario({"do": "read", "path": path}))
 
 
 @st.composite
@@ -471,7 +476,7 @@ def mutants(draw):
 GIVEN = [json.loads(file.read_text()) for file in FILES]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(derandomize=True, database=None, deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(mutants())
 def test_so_are_the_given_files_with_several_things_wrong_in_them(document):
     assert broken_rule(document) in ([None, "format"] if ORACLE.is_valid(document) else ["schema", "format"])

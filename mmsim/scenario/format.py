@@ -73,7 +73,10 @@ BLOCK_STATE = text('"online ZONE", "offline" or "absent"', f"online ({ZONES}|non
 VALID_ZONES = text('names of zones, or "none"', f"none|{ZONES}( {ZONES})*")
 FLAGS = unique(list_of(enum("MEMORY_OFFLINE REPORT_FAILURE")))
 PATCHES = unique(list_of(integer(1, 6)))
-PATH = text("a path in /sys or /proc, or one such as memory40/state", "(/(sys|proc)/|[a-z])[A-Za-z0-9_./-]*")
+PATH = text(
+    "a path in /sys or /proc, or one such as memory40/state",
+    "(/(sys|proc)/[A-Za-z0-9_./-]|[a-z])[A-Za-z0-9_./-]*",
+)
 GFP = text(
     'flags such as "GFP_KERNEL" or "GFP_USER|__GFP_MOVABLE"',
     r"GFP_(KERNEL|USER|HIGHUSER|HIGHUSER_MOVABLE|DMA32|DMA)(\|__GFP_(MOVABLE|RECLAIMABLE))*",
