@@ -15,14 +15,7 @@ from sphinx.errors import ExtensionError
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
-WIDGETS = ("comm", "ipywidgets", "traitlets")
-# IPython's display system; the rest of it wants a terminal, a history and a home (see python/IPython).
-IPYTHON = (
-    "core/__init__.py", "core/display.py", "core/display_functions.py", "core/events.py", "core/formatters.py",
-    "core/getipython.py", "display.py", "lib/__init__.py", "lib/display.py", "lib/pretty.py", "testing/__init__.py",
-    "testing/skipdoctest.py", "utils/__init__.py", "utils/decorators.py", "utils/dir2.py", "utils/docs.py",
-    "utils/sentinel.py",
-)  # fmt: skip
+BASE = ("IPython", "comm", "ipywidgets", "traitlets")
 UNUSED = shutil.ignore_patterns("tests", "__pycache__", "*.pyc", "*.pyi", "py.typed")
 
 
@@ -47,13 +40,8 @@ def make(config: Config, source: Path, cache: Path) -> Path:
 
 def lay_out(stage: Path, packages: list[str], files: list[tuple[Path, str]]) -> None:
     """Copy what goes into the page's Python: `base/`, `own/` (with sources, to be looked at) and `files/`."""
-    for name in WIDGETS:
+    for name in BASE:
         shutil.copytree(package(name), stage / "base" / name, ignore=UNUSED)
-    for name in IPYTHON:
-        target = stage / "base" / "IPython" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(package("IPython") / name, target)
-    for name in (*WIDGETS, "ipython"):
         copy_licenses(name, stage / "base" / "licenses")
     shutil.copytree(HERE / "python", stage / "base", ignore=UNUSED, dirs_exist_ok=True)
     (stage / "own").mkdir()

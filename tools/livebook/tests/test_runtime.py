@@ -26,7 +26,7 @@ def test_stage_has_what_the_pages_python_is_to_have(tmp_path):
     stage = names(lay_out(tmp_path / "stage", files=("data", "conf.py")))
     assert {"own/packaging/version.py", "files/data/note.txt", "files/conf.py", "base/livebook_kernel.py"} <= stage
     assert {"base/ipywidgets/__init__.py", "base/IPython/display.py", "base/comm/__init__.py"} <= stage
-    assert {"base/licenses/ipywidgets-LICENSE", "base/licenses/ipython-LICENSE"} <= stage
+    assert {"base/licenses/ipywidgets-LICENSE", "base/licenses/IPython-LICENSE"} <= stage
     assert {"base/traitlets/traitlets.py", "base/traitlets/config/loader.py"} <= stage
     assert not [name for name in stage if re.search(r"__pycache__|/tests/|\.pyc$", name)]
 

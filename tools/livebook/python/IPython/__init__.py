@@ -1,7 +1,8 @@
-"""IPython in a page: its display system as it is, and of the rest what runs cells without a terminal."""
+"""IPython in a page: its modules as they are, but for what starts a terminal."""
 
 from IPython.core.getipython import get_ipython
+from IPython.core.release import version as __version__
+from IPython.core.release import version_info
 from IPython.display import display
 
-__all__ = ["display", "get_ipython", "version_info"]
-version_info = (9, 0)
+__all__ = ["__version__", "display", "get_ipython", "version_info"]
