@@ -11,11 +11,7 @@ from types import CodeType
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 LIBRARY, PACKAGES = "/lib/python314.zip", "/lib/packages.zip"
-# What no page can use: there are no other processes, terminals, windows, servers or sockets.
-USELESS = (
-    "_pyrepl", "curses", "ensurepip", "idlelib", "lib2to3", "multiprocessing", "pydoc_data", "sqlite3", "ssl", "test",
-    "tkinter", "turtle", "turtledemo", "venv", "wsgiref", "xmlrpc",
-)  # fmt: skip
+STUB = "ssl.py"  # of no use, and asyncio would take it into every page
 NO_COLUMNS = 13  # PY_CODE_LOCATION_INFO_NO_COLUMNS
 WHOLE, LEAN = 0, 2  # `compile`'s optimize: all that the source says; without docstrings, which nearly nobody reads here
 
@@ -59,10 +55,9 @@ def compiled(files: dict[str, bytes], home: str, optimize: int) -> dict[str, byt
 
 
 def standard_library() -> dict[str, bytes]:
-    """What a page can use of it."""
+    """Pyodide's, which is without what no page can use."""
     with ZipFile(LIBRARY) as archive:
-        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-    return {name: text for name, text in files.items() if name.split("/")[0].removesuffix(".py") not in USELESS}
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/") and name != STUB}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import IPython
 import pytest
 from playwright.sync_api import expect
 
@@ -68,6 +69,9 @@ def test_pages_start_from_one_image_and_go_their_own_ways(visit):
     assert late.strip() == "'application'"
     assert page.loaded("library")
     assert "AttributeError: module 'traitlets.config' has no attribute 'nothing'" in page.tries("sum", "config.nothing")
+    rows = page.tries("sum", "import sqlite3; sqlite3.connect(':memory:').execute('select 2').fetchall()")
+    assert rows.strip() == "[(2,)]"
+    assert page.tries("sum", "import IPython; IPython.__version__").strip() == repr(IPython.__version__)
     assert "OSError: a page has no processes" in page.tries("sum", "import subprocess; subprocess.run(['ls'])")
     assert page.tries("sum", "import asyncio; asyncio.run(asyncio.sleep(0.01, 'slept'))").strip() == "'slept'"
     assert page.tries("sum", "x = [bytes(10**7) for _ in range(9)]; sum(map(len, x))").strip() == "90000000"
