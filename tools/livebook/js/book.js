@@ -29,7 +29,8 @@ export class Book {
   drawn = Promise.resolve();
   #turn = Promise.resolve();
   #life = 0; // of Python: each ends with a stop or a failure
-  #pressed = false;
+  /** Settles when nothing on the page is being dragged. */
+  released = Promise.resolve();
 
   /** `python`: what runs the cells; `missing`: modules that no page has. */
   constructor(python, missing) {
@@ -39,8 +40,7 @@ export class Book {
     this.python.addEventListener("message", ({ detail }) => this.#hear(detail));
     this.parts = this.#parts(loader(python.base));
     this.status = new Status({ stop: () => this.stop(), restart: () => this.restart() });
-    addEventListener("pointerdown", () => (this.#pressed = true), true);
-    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (this.#pressed = false), true);
+    this.#watchPointers();
     this.#state(python); // it may have been started before
   }
 
@@ -51,6 +51,17 @@ export class Book {
       return (manager ??= new Manager(this.python, draw));
     };
     return { editor: () => load("editor"), markdown: () => load("markdown"), widgets: () => load("widgets").then(manage) };
+  }
+
+  #watchPointers() {
+    let release = () => {};
+    const press = () => {
+      release();
+      this.released = new Promise((settle) => (release = settle));
+    };
+    addEventListener("pointerdown", press, true);
+    // The click that a press ends with comes right after it, and goes where it was meant to.
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(release), true);
   }
 
   // -- what the reader asks ------------------------------------------------------------------------------
@@ -92,11 +103,6 @@ export class Book {
 
   say(words) {
     this.status.say(words);
-  }
-
-  /** Nothing on the page is being dragged. */
-  async released() {
-    while (this.#pressed) await new Promise((settle) => addEventListener("pointerup", settle, { once: true }));
   }
 
   // -- order -----------------------------------------------------------------------------------------------

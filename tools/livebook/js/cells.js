@@ -137,7 +137,7 @@ export class Cell {
   async #takeOver() {
     const { models } = this.outputs;
     await this.book.drawn;
-    if (models.length) await this.book.released(); // what is being dragged is not taken away
+    if (models.length) await this.book.released; // what is being dragged is not taken away
     const manager = models.length && (await this.book.parts.widgets());
     for (const [index, model] of models.entries()) if (this.models[index]) await manager.replay(this.models[index], model);
     this.models = models;

@@ -152,14 +152,51 @@ def test_a_cell_that_stands_alone_does_not_wait_for_those_above(visit):
     expect(button).to_have_text("was run")
 
 
+PRESS = """slider => {
+    slider.focus();
+    slider.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+}"""
+
+
 def test_widgets_go_on_after_a_restart(widgets):
     slider = handle(widgets, "label")
     slider.press("ArrowRight")
     text(widgets, "label").to_contain_text("twice: 8")
     widgets.button("label", "Restart").click()
     widgets.status("Python is ready")
-    slider.press("ArrowRight")
+    slider.evaluate(PRESS)  # at once: as soon as it is touched its cell is run, which sets it back
     text(widgets, "label").to_contain_text("twice: 10")
+
+
+@pytest.fixture
+def asleep(visit):
+    """A page where Python is ready and knows nothing, whose widget needs it."""
+    reader = visit("alone")
+    reader.cell("alone").evaluate("cell => cell.scrollIntoView()")
+    expect(reader.cell("alone")).to_have_attribute("data-ran", "")
+    reader.button("alone", "Restart").click()
+    expect(reader.cell("alone")).not_to_have_attribute("data-ran", "")
+    reader.status("Python is ready")
+    return reader
+
+
+def test_a_button_that_is_held_until_python_is_there_is_clicked_all_the_same(asleep):
+    button = asleep.output("alone").locator("button")
+    button.hover()
+    asleep.page.mouse.down()
+    asleep.page.wait_for_timeout(1000)
+    expect(asleep.cell("alone")).to_have_attribute("aria-busy", "true")
+    asleep.page.mouse.up()
+    expect(button).to_have_text("was not run")
+
+
+def test_a_touch_that_the_browser_takes_over_to_scroll_is_over(asleep):
+    button = asleep.output("alone").locator("button")
+    button.dispatch_event("pointerdown")
+    asleep.page.wait_for_timeout(1000)
+    expect(asleep.cell("alone")).to_have_attribute("aria-busy", "true")
+    button.dispatch_event("pointercancel")
+    expect(asleep.cell("alone")).to_have_attribute("data-ran", "")
 
 
 SLOW = """
