@@ -71,6 +71,7 @@ const MODULES = {
 export class Manager extends ManagerBase {
   #comms = new Map();
   #kept = [];
+  #moved = new Map(); // what Python was told of the reader's moves: a model's id -> its state, the latest last
 
   /** `python`: what messages are sent to; `drawOutput(type, content, element)`: draws one output. */
   constructor(python, drawOutput) {
@@ -95,9 +96,15 @@ export class Manager extends ManagerBase {
     this.keepAll(await this.set_state(state));
   }
 
-  /** Python is not there, or no longer: keep what is done to these models, by default to all. */
+  /** Python is not there, or no longer: keep what was and is done to these models, by default to all. */
   async keepAll(models) {
-    for (const model of models ?? (await Promise.all(Object.values(this._models)))) {
+    const all = models ?? (await Promise.all(Object.values(this._models)));
+    for (const [id, state] of this.#moved) {
+      const model = all.find(({ model_id: one }) => one === id);
+      if (model) this.#kept.push({ model, data: { method: "update", state }, buffers: [] });
+    }
+    this.#moved.clear();
+    for (const model of all) {
       this.#comms.delete(model.comm?.comm_id);
       model._pending_msgs = 0;
       model.comm = new Comm(model.model_id, (data, buffers) => void this.#kept.push({ model, data, buffers }));
@@ -113,11 +120,20 @@ export class Manager extends ManagerBase {
     return model;
   }
 
+  #note(id, state) {
+    const before = this.#moved.get(id);
+    this.#moved.delete(id);
+    this.#moved.set(id, { ...before, ...state });
+  }
+
   /** A message of Python about a comm. */
   hear({ type, comm_id: id, data, metadata, target_name: target, parent }, buffers) {
     const views = buffers.map((buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength));
     if (type === "comm_open" && target === this.comm_target_name) {
-      const send = (content, parts, number) => this.python.comm({ comm_id: id, data: content, msg_id: number }, parts);
+      const send = (content, parts, number) => {
+        if (content.method === "update") this.#note(id, content.state);
+        return this.python.comm({ comm_id: id, data: content, msg_id: number }, parts);
+      };
       const comm = new Comm(id, send);
       this.#comms.set(id, comm);
       this.handle_comm_open(comm, { content: { data }, metadata, buffers: views });
@@ -136,6 +152,7 @@ export class Manager extends ManagerBase {
   async replay(old, now) {
     const heirs = new Map();
     pair(old, now, heirs);
+    for (const model of heirs.keys()) this.#moved.delete(model.model_id);
     const mine = this.#kept.filter(({ model }) => heirs.has(model));
     this.#kept = this.#kept.filter(({ model }) => !heirs.has(model));
     for (const { model, data, buffers } of joined(mine)) {

@@ -152,20 +152,28 @@ def test_a_cell_that_stands_alone_does_not_wait_for_those_above(visit):
     expect(button).to_have_text("was run")
 
 
-PRESS = """slider => {
-    slider.focus();
-    slider.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
-}"""
-
-
 def test_widgets_go_on_after_a_restart(widgets):
     slider = handle(widgets, "label")
     slider.press("ArrowRight")
     text(widgets, "label").to_contain_text("twice: 8")
     widgets.button("label", "Restart").click()
     widgets.status("Python is ready")
-    slider.evaluate(PRESS)  # at once: as soon as it is touched its cell is run, which sets it back
+    slider.press("ArrowRight")
     text(widgets, "label").to_contain_text("twice: 10")
+
+
+def test_widgets_that_wake_after_a_restart_are_where_the_reader_left_them(widgets):
+    slider = handle(widgets, "label")
+    slider.press("ArrowRight")
+    text(widgets, "label").to_contain_text("twice: 8")
+    for _ in range(2):
+        widgets.button("label", "Restart").click()
+        expect(widgets.cell("label")).not_to_have_attribute("data-ran", "")
+        widgets.status("Python is ready")
+        slider.focus()
+        expect(widgets.cell("label")).to_have_attribute("data-ran", "")
+        text(widgets, "label").to_contain_text("twice: 8")
+        expect(slider).to_have_attribute("aria-valuenow", "4.0")
 
 
 @pytest.fixture
