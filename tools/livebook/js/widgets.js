@@ -131,7 +131,7 @@ export class Manager extends ManagerBase {
     const views = buffers.map((buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength));
     if (type === "comm_open" && target === this.comm_target_name) {
       const send = (content, parts, number) => {
-        if (content.method === "update") this.#note(id, content.state);
+        if (content.method === "update" && !parts?.length) this.#note(id, content.state);
         return this.python.comm({ comm_id: id, data: content, msg_id: number }, parts);
       };
       const comm = new Comm(id, send);
@@ -146,7 +146,7 @@ export class Manager extends ManagerBase {
   }
 
   /**
-   * One widget takes the place of another: tell it what the reader did to the old one while nobody listened. One thing
+   * One widget takes the place of another: tell it what the reader did to the old one and no Python knows. One thing
    * after the other, as a reader does it: what Python answers to the one may be what the next has moved.
    */
   async replay(old, now) {
