@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from mmsim import Machine
-from mmsim.races import explore, race
+from mmsim.machine.races import explore, race
 from mmsim.scenario import replay_file, scenario_files
 
 REPORT = ("MEMORY_OFFLINE", "REPORT_FAILURE")

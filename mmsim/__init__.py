@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmsim.interleavings import Exploration, Outcome
-    from mmsim.log import KernelPanic
-    from mmsim.machine import Machine
-    from mmsim.predictions import predict
-    from mmsim.races import explore, race
-    from mmsim.result import Result
+    from mmsim.machine.machine import Machine
+    from mmsim.machine.races import explore, race
+    from mmsim.machine.result import Result
+    from mmsim.questions.predictions import predict
     from mmsim.series import PATCHES, STAGES
+    from mmsim.sim.interleavings import Exploration, Outcome
+    from mmsim.sim.log import KernelPanic
 
 __all__ = [
     "PATCHES", "STAGES", "Exploration", "KernelPanic", "Machine", "Outcome", "Result", "explore", "predict", "race",
@@ -21,8 +21,9 @@ __all__ = [
 
 # Each name is loaded when it is first asked for: who only replays a scenario waits for no pictures.
 _HOME = {
-    "interleavings": ("Exploration", "Outcome"), "log": ("KernelPanic",), "machine": ("Machine",),
-    "predictions": ("predict",), "races": ("explore", "race"), "result": ("Result",), "series": ("PATCHES", "STAGES"),
+    "machine.machine": ("Machine",), "machine.races": ("explore", "race"), "machine.result": ("Result",),
+    "questions.predictions": ("predict",), "series": ("PATCHES", "STAGES"),
+    "sim.interleavings": ("Exploration", "Outcome"), "sim.log": ("KernelPanic",),
 }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from mmsim import Machine
-from mmsim.cpu import Task, run
 from mmsim.mm import memory_hotplug
+from mmsim.sim.cpu import Task, run
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from mmsim.boot import memblock_allocations
-from mmsim.machine import Machine
+from mmsim.machine.boot import memblock_allocations
+from mmsim.machine.machine import Machine
+from mmsim.machine.pages import Allocation
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import CODE, KINDS, REFS, Section
 from mmsim.mm.mmzone import (
@@ -29,7 +30,6 @@ from mmsim.mm.mmzone import (
     zone_names,
 )
 from mmsim.mm.page_alloc import can_merge
-from mmsim.pages import Allocation
 from mmsim.virtio_mem.driver import VirtioMem
 
 TRANSIENT = ("isolated_lru", "isolated_freed", "isolated_thp", "isolated_thp_tail", "freeing")

@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from mmsim.log import KernelPanic
-from mmsim.machine import Machine
-from mmsim.pages import HUGE, PLACES
+from mmsim.machine.machine import Machine
+from mmsim.machine.pages import HUGE, PLACES
+from mmsim.sim.log import KernelPanic
 
 Step = tuple[str, dict[str, Any]]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mmsim import Machine
-from mmsim.boot import find_zone_movable_pfn, parse_cmdline
+from mmsim.machine.boot import find_zone_movable_pfn, parse_cmdline
 
 GIB = 1 << 18  # in pages
 MIB = 1 << 8

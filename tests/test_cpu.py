@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from mmsim.cpu import IDLE, PREEMPT, ROUNDS_WITHOUT_PROGRESS, Mutex, Round, SpinLock, Task, preempt, run
-from mmsim.log import Trace
+from mmsim.sim.cpu import IDLE, PREEMPT, ROUNDS_WITHOUT_PROGRESS, Mutex, Round, SpinLock, Task, preempt, run
+from mmsim.sim.log import Trace
 
 
 class System:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mmsim import errnos
+from mmsim.sim import errnos
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the oracle is the host's own table: run this on Linux")
 

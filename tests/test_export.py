@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmsim import Machine
-from mmsim.export import export_tree
+from mmsim.machine.export import export_tree
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE
 
 MEMORY = "/sys/devices/system/memory"

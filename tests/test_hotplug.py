@@ -3,8 +3,9 @@
 import pytest
 
 from mmsim import KernelPanic
+from mmsim.mm.kernel import MemoryNotify
 from mmsim.mm.memmap import CODE
-from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
+from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK
 from mmsim.mm.mmzone import PAGES_PER_SECTION
 
 PAGES = MemoryNotify(4 << 15, PAGES_PER_SECTION)

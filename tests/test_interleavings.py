@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
-from mmsim.cpu import IDLE, Mutex, Round, Task, preempt
-from mmsim.interleavings import Race, explore
-from mmsim.log import Trace
-from mmsim.schedules import schedules
+from mmsim.sim.cpu import IDLE, Mutex, Round, Task, preempt
+from mmsim.sim.interleavings import Race, explore
+from mmsim.sim.log import Trace
+from mmsim.sim.schedules import schedules
 
 
 class Toy:

@@ -3,7 +3,7 @@
 import pytest
 
 from mmsim import KernelPanic
-from mmsim.log import Event, Trace
+from mmsim.sim.log import Event, Trace
 
 
 def kinds(trace):

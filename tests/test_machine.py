@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from mmsim import KernelPanic, Machine, Result
-from mmsim.log import Event
+from mmsim.sim.log import Event
 from tests.invariants import fingerprint
 
 NORMAL, MOVABLE = 0, 32768

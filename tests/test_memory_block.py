@@ -2,12 +2,11 @@
 
 import pytest
 
-from mmsim.mm.kernel import Notifier
+from mmsim.mm.kernel import MemoryBlock, Notifier
 from mmsim.mm.memory_block import (
     NOTIFY_BAD,
     NOTIFY_DONE,
     NOTIFY_OK,
-    MemoryBlock,
     memory_notify,
     notifier_from_errno,
     notifier_to_errno,

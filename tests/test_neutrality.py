@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from invariants import difference, observable
 from random_steps import REPEATABLE, Step, attempt, blocks, machines, patch_sets, st, steps
 
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
 
 ALIKE = settings(REPEATABLE, max_examples=80)
 histories = st.lists(steps, min_size=3, max_size=14)

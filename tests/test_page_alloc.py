@@ -3,7 +3,6 @@
 import pytest
 
 from mmsim import Machine
-from mmsim.cpu import Task
 from mmsim.mm.gfp import gfp
 from mmsim.mm.mmzone import (
     MAX_ORDER,
@@ -28,6 +27,7 @@ from mmsim.mm.page_alloc import (
     rmqueue,
     take_range,
 )
+from mmsim.sim.cpu import Task
 
 KERNEL, USER = gfp("GFP_KERNEL"), gfp("GFP_HIGHUSER_MOVABLE")
 UNMOVABLE_, RECLAIMABLE_, MOVABLE_ = "Unmovable", "Reclaimable", "Movable"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mmsim.machine.pages import PLACES
 from mmsim.mm import page_isolation
 from mmsim.mm.memmap import KINDS
 from mmsim.mm.mmzone import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, migratetype_names
@@ -15,7 +16,6 @@ from mmsim.mm.page_isolation import (
     undo_isolate_page_range,
     unset_migratetype_isolate,
 )
-from mmsim.pages import PLACES
 
 NORMAL, MOVABLE = 0, 32768  # first pfn of a block in each zone
 OFFLINE = ("MEMORY_OFFLINE", "REPORT_FAILURE")

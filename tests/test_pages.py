@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim.pages import PLACES
+from mmsim.machine.pages import PLACES
 
 
 def kind(machine, pfn):

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmsim import Machine, procfs
+from mmsim import Machine
+from mmsim.machine import procfs
 from mmsim.mm.memmap import CODE, REFS, MemMap, Section
 from mmsim.mm.mmzone import (
     MIGRATE_CMA,

@@ -27,7 +27,7 @@ from random_steps import (
     st,
 )
 
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
 from mmsim.mm.gfp import gfp
 from mmsim.mm.page_alloc import alloc_pages, free_pages
 

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from invariants import check
 from random_steps import REPEATABLE, patch_sets, st
 
-from mmsim.machine import Machine
-from mmsim.races import Racer, explore, race, schedules
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import Racer, explore, race, schedules
 
 REPORTING = ("MEMORY_OFFLINE", "REPORT_FAILURE")
 WARN = "at mm/page_isolation.c set_migratetype_isolate"

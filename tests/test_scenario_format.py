@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from mmsim.machine.sizes import pfn, size
 from mmsim.scenario import ScenarioError, load, parse
 from mmsim.scenario.format import STEPS
-from mmsim.sizes import pfn, size
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "scenarios").rglob("*.json"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mmsim.schedules import dependent, schedules
+from mmsim.sim.schedules import dependent, schedules
 
 
 class Program:

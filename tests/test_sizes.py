@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim.sizes import pfn, size
+from mmsim.machine.sizes import pfn, size
 
 
 @pytest.mark.parametrize(("text", "number"), [

@@ -9,6 +9,7 @@ from ipywidgets.embed import dependency_state
 from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, story
 
 from mmsim import Machine, draw, widgets
+from mmsim.chapters import home, patch1, patch5
 
 pytestmark = pytest.mark.usefixtures("no_loop")
 KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
@@ -122,7 +123,7 @@ def test_a_stepper_wants_a_caption_for_each_picture():
 
 @pytest.mark.parametrize(("patch", "kernel", "movable"), [(True, 12, 0), (False, 12, 128)])
 def test_what_stays_plugged_depends_on_the_zone_and_on_patch_5(patch, kernel, movable):
-    lab = widgets.how_much()
+    lab = home.how_much()
     lab.patches[5].value = patch
     assert f"{kernel} MiB are plugged" in lab.text
     lab.inputs["zone"].value = "online_movable"
@@ -130,13 +131,13 @@ def test_what_stays_plugged_depends_on_the_zone_and_on_patch_5(patch, kernel, mo
 
 
 def test_without_patch_5_a_block_of_zone_movable_stays_whole():
-    lab = widgets.how_much()
+    lab = home.how_much()
     lab.inputs["zone"].value, lab.patches[5].value = "online_movable", False
     assert blocks(lab)["memory32"] == ("online Movable", "ONLINE_MOVABLE", "128 MiB")
 
 
 def test_sizes_are_sliders():
-    lab = widgets.how_much()
+    lab = home.how_much()
     lab.inputs["plugged"].value, lab.inputs["requested"].value = 128, 256
     assert lab.picture.description.startswith("The host asks for 256 MiB; 256 MiB are plugged.")
 
@@ -145,7 +146,7 @@ def test_sizes_are_sliders():
 
 
 def test_every_page_is_what_a_fresh_machine_shows_after_these_steps():
-    lab = widgets.partial_block()
+    lab = patch5.partial_block()
     lab.inputs["grow"].value, lab.patches[5].value = 160, False
     online = [("write", f"memory{number}/state", "online_movable") for number in (32, 33)]
     steps = [("resize", "160M"), *online, ("allocate", "program", "20M"), ("resize", "40M")]
@@ -159,7 +160,7 @@ def test_every_page_is_what_a_fresh_machine_shows_after_these_steps():
 
 
 def test_the_story_tells_how_each_step_ended_and_the_log_why():
-    lab = widgets.partial_block()
+    lab = patch5.partial_block()
     lab.patches[5].value = False
     assert story(lab)[2] == "online_movable > memory33/state: -EPERM"
     lab.walk.slider.value = 3
@@ -172,7 +173,7 @@ def test_the_story_tells_how_each_step_ended_and_the_log_why():
 
 
 def test_who_moves_a_control_stays_at_the_step():
-    lab = widgets.partial_block()
+    lab = patch5.partial_block()
     lab.walk.slider.value = 1
     lab.inputs["grow"].value = 144
     assert blocks(lab)["memory33"] == ("offline", "OFFLINE_PARTIAL", "16 MiB")
@@ -180,7 +181,7 @@ def test_who_moves_a_control_stays_at_the_step():
 
 
 def test_events_are_steps_of_the_story():
-    lab = widgets.partial_block()
+    lab = patch5.partial_block()
     lab.walk.slider.value = 2
     lab.buttons["Offline memory33"].click()
     assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (6, 6, 7)
@@ -241,7 +242,7 @@ def test_a_story_ends_with_a_panic():
     ],
 )
 def test_the_losers_noise_depends_on_zone_and_patches(zone, patches, endings):
-    lab = widgets.race()
+    lab = patch1.race()
     lab.inputs["zone"].value = zone
     for patch in patches:
         lab.patches[patch].value = True
@@ -250,7 +251,7 @@ def test_the_losers_noise_depends_on_zone_and_patches(zone, patches, endings):
 
 
 def test_only_4_without_1_panics():
-    lab = widgets.race()
+    lab = patch1.race()
     lab.patches[4].value = True
     assert all("kernel panic" in name for name in outcomes(lab))
     lab.patches[1].value = True
@@ -258,7 +259,7 @@ def test_only_4_without_1_panics():
 
 
 def test_an_outcome_has_its_own_steps():
-    lab = widgets.race()
+    lab = patch1.race()
     lab.outcome.value = 1
     assert lab.picture.title.endswith("A -EBUSY, B 0, WARN")
     assert lab.walk.slider.value == lab.walk.slider.max == 8
@@ -270,6 +271,6 @@ def test_an_outcome_has_its_own_steps():
 
 
 def test_the_log_of_a_race_grows_with_its_steps():
-    lab = widgets.race()
+    lab = patch1.race()
     said = ["WARNING: CPU" in page for page in pages(lab)]
     assert said == [False] * 9 + [True]

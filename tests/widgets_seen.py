@@ -3,9 +3,9 @@
 import html
 import re
 
-from mmsim import widgets
+from mmsim.chapters import home, patch1, patch5
 
-BOOK = {"how_much": widgets.how_much, "partial_block": widgets.partial_block, "race": widgets.race}
+BOOK = {"how_much": home.how_much, "partial_block": patch5.partial_block, "race": patch1.race}
 
 
 def blocks(lab):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, plural, rect, svg, wrap
 from mmsim.draw.race import KINDS, Row, ending, events_of, page, rows_of, shown, tasks_of
-from mmsim.interleavings import Exploration, Outcome
+from mmsim.sim.interleavings import Exploration, Outcome
 
 # kind of mark -> its letter and its class
 MARKS = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mmsim.draw.figure import Picture, Table, hatch, label, legend, line, plural, rect, size, svg
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import KINDS, codes_where
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE, PAGES_PER_SECTION, ZONE_NORMAL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmsim.draw.figure import Picture, Table, hatch, label, legend, plural, rect, svg
 from mmsim.draw.memory import IN_THE_WAY, USED
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
 from mmsim.mm.memmap import codes_where
 from mmsim.mm.mmzone import (
     MIGRATE_ISOLATE,

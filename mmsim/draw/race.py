@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmsim.draw.figure import plural
-from mmsim.interleavings import Move, Outcome
-from mmsim.log import Event
+from mmsim.sim.interleavings import Move, Outcome
+from mmsim.sim.log import Event
 
 FOLDABLE = {"isolate", "undo", "drain"}  # a long run of steps in which nothing else happens is one row
 FOLD_FROM = 8  # steps

@@ -10,10 +10,10 @@ from html import escape
 
 from mmsim.draw.figure import Document, plural, scrollable
 from mmsim.draw.race import events_of as race_events
-from mmsim.interleavings import Outcome
-from mmsim.log import Event
-from mmsim.machine import Machine
-from mmsim.result import Result
+from mmsim.machine.machine import Machine
+from mmsim.machine.result import Result
+from mmsim.sim.interleavings import Outcome
+from mmsim.sim.log import Event
 
 Side = tuple[int, str] | None  # line number from 1, and the line as HTML
 Pair = tuple[str, Side, Side]  # how they differ: `equal`, `delete`, `insert` or `replace`

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmsim.draw.figure import WIDTH, Picture, Table, hatch, label, rect, size, svg
 from mmsim.draw.memory import zone_style
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
 from mmsim.mm.mmzone import PAGE_SIZE, Zone
 
 TALL = 104

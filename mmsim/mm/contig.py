@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mmsim.cpu import Round, preempt
-from mmsim.errnos import EBUSY
 from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import CONTIG, HWPOISON, HWPOISON_BUDDY, codes
@@ -11,6 +9,8 @@ from mmsim.mm.migrate import Pages, isolate_movable_pages, migrate_pages, putbac
 from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES
 from mmsim.mm.page_alloc import find_buddy, take_range
 from mmsim.mm.page_isolation import start_isolate_page_range, test_pages_isolated, undo_isolate_page_range
+from mmsim.sim.cpu import Round, preempt
+from mmsim.sim.errnos import EBUSY
 
 COMPACT_CLUSTER_MAX = 32  # pages isolated at a time
 MIGRATE_TRIES = 5

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from mmsim.cpu import IDLE, Mutex, Path, Task
-from mmsim.log import Trace
 from mmsim.mm.memmap import CODE, KINDS, REFS, MemMap
-from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, SECTION_SHIFT, ZONE_NORMAL, Zone
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from mmsim.mm.memory_block import MemoryBlock, MemoryNotify
+from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, PAGES_PER_SECTION, SECTION_SHIFT, ZONE_NORMAL, Zone
+from mmsim.sim.cpu import IDLE, Mutex, Path, Task
+from mmsim.sim.log import Trace
 
 NR_CPUS = 2
 
 LOWMEM_RESERVE_RATIO = (256, 256, 32, 0)
 WATERMARK_SCALE_FACTOR = 10  # in ten-thousandths of a zone
+
+
+@dataclass(eq=False, slots=True)
+class MemoryBlock:
+    """A memory block device: `state` is `online`, `offline` or (while a CPU is at it) `going-offline`.
+
+    ram_pages: how many of its 32768 pages are RAM; the rest are a hole.
+    """
+
+    id: int
+    state: str
+    ram_pages: int = PAGES_PER_SECTION
+
+    @property
+    def start_pfn(self) -> int:
+        """First page of the block."""
+        return self.id << SECTION_SHIFT
+
+    @property
+    def end_pfn(self) -> int:
+        """First page behind the block."""
+        return self.start_pfn + PAGES_PER_SECTION
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNotify:
+    """struct memory_notify: the range that an event is about."""
+
+    start_pfn: int
+    nr_pages: int
 
 
 @dataclass(eq=False)

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mmsim.cpu import preempt
-from mmsim.mm.kernel import Kernel
-from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT
+from mmsim.mm.kernel import Kernel, MemoryBlock, MemoryNotify
+from mmsim.mm.mmzone import PAGES_PER_SECTION
+from mmsim.sim.cpu import preempt
 
 NOTIFY_DONE = 0
 NOTIFY_OK = 1
 NOTIFY_STOP_MASK = 0x8000
 NOTIFY_BAD = NOTIFY_STOP_MASK | 2
-
-
-@dataclass(eq=False, slots=True)
-class MemoryBlock:
-    """A memory block device: `state` is `online`, `offline` or (while a CPU is at it) `going-offline`.
-
-    ram_pages: how many of its 32768 pages are RAM; the rest are a hole.
-    """
-
-    id: int
-    state: str
-    ram_pages: int = PAGES_PER_SECTION
-
-    @property
-    def start_pfn(self) -> int:
-        """First page of the block."""
-        return self.id << SECTION_SHIFT
-
-    @property
-    def end_pfn(self) -> int:
-        """First page behind the block."""
-        return self.start_pfn + PAGES_PER_SECTION
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNotify:
-    """struct memory_notify: the range that an event is about."""
-
-    start_pfn: int
-    nr_pages: int
 
 
 def notifier_from_errno(error: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mmsim.errnos import ENXIO
 from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import HWPOISON, HWPOISON_BUDDY, LRU, THP, THP_TAIL
 from mmsim.mm.migrate import HPAGE_PMD_NR
 from mmsim.mm.page_alloc import drain_all_pages
+from mmsim.sim.errnos import ENXIO
 
 
 def memory_failure(k: Kernel, pfn: int) -> int:

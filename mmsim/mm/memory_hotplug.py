@@ -5,9 +5,7 @@ Errors are negative errno values, as in the kernel; pfns and sizes are in pages.
 
 from __future__ import annotations
 
-from mmsim.cpu import Round, preempt
-from mmsim.errnos import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
-from mmsim.mm.kernel import Kernel
+from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.memmap import (
     ABSENT,
     FREE,
@@ -19,7 +17,7 @@ from mmsim.mm.memmap import (
     codes_where,
     filled,
 )
-from mmsim.mm.memory_block import MemoryBlock, memory_notify, notifier_to_errno, set_block_state
+from mmsim.mm.memory_block import memory_notify, notifier_to_errno, set_block_state
 from mmsim.mm.migrate import (
     HPAGE_PMD_NR,
     Pages,
@@ -45,6 +43,8 @@ from mmsim.mm.page_isolation import (
     undo_isolate_page_range,
 )
 from mmsim.mm.zones import grow_zone_span, shrink_zone_span, zone_for_pfn_range, zones_of
+from mmsim.sim.cpu import Round, preempt
+from mmsim.sim.errnos import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
 
 
 def move_pfn_range_to_zone(k: Kernel, zone: Zone, block: MemoryBlock) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmsim.errnos import ENOMEM
 from mmsim.mm.bulk import alloc_bulk, available, free_range, joined
 from mmsim.mm.gfp import Gfp, gfp
 from mmsim.mm.kernel import Kernel
@@ -38,6 +37,7 @@ from mmsim.mm.mmzone import (
     pageblock_order,
 )
 from mmsim.mm.page_alloc import take_range
+from mmsim.sim.errnos import ENOMEM
 
 Pages = list[tuple[int, int]]
 

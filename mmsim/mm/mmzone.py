@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import MutableMapping
 
-from mmsim.cpu import SpinLock
+from mmsim.sim.cpu import SpinLock
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT

@@ -6,8 +6,6 @@ Errors are negative errno values, as in the kernel.
 
 from __future__ import annotations
 
-from mmsim.cpu import preempt
-from mmsim.errnos import EBUSY
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memmap import KINDS, Codes, PageKind, codes_where
 from mmsim.mm.mmzone import (
@@ -20,6 +18,8 @@ from mmsim.mm.mmzone import (
     pageblock_order,
 )
 from mmsim.mm.page_alloc import change_pageblock, drain_all_pages
+from mmsim.sim.cpu import preempt
+from mmsim.sim.errnos import EBUSY
 
 MEMORY_OFFLINE = 0x1  # the caller is memory offlining
 REPORT_FAILURE = 0x2  # say which page is in the way

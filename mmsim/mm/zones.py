@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mmsim.mm.kernel import Kernel
-from mmsim.mm.memory_block import MemoryBlock
+from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT, ZONE_MOVABLE, ZONE_NORMAL, Zone, pageblock_nr_pages
 
 ONLINE_TYPES = ("online", "online_kernel", "online_movable")

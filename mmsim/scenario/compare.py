@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmsim.errnos import errorcode
-from mmsim.log import Event
-from mmsim.machine import Machine
+from mmsim.machine.machine import Machine
+from mmsim.machine.sizes import pfn
 from mmsim.mm.mmzone import SECTION_SHIFT, migratetype_names, zone_names
 from mmsim.mm.zones import valid_zones
-from mmsim.sizes import pfn
+from mmsim.sim.errnos import errorcode
+from mmsim.sim.log import Event
 
 Step = dict[str, Any]
 

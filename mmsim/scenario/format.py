@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from mmsim.machine.sizes import FRAME, pfn, size
 from mmsim.mm.mmzone import migratetype_names, zone_names
 from mmsim.scenario.checks import (
     NATURAL,
@@ -34,7 +35,6 @@ from mmsim.scenario.checks import (
     where,
 )
 from mmsim.scenario.rules import RULES
-from mmsim.sizes import FRAME, pfn, size
 
 
 def _frame(text: str) -> str:

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmsim.errnos import errorcode
-from mmsim.machine import Machine
-from mmsim.races import Racer, race, schedules
-from mmsim.result import Result
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import Racer, race, schedules
+from mmsim.machine.result import Result
 from mmsim.scenario.checks import ScenarioError
 from mmsim.scenario.compare import Difference, Sight, Step, compare
 from mmsim.scenario.format import Scenario, load
+from mmsim.sim.errnos import errorcode
 
 DEFAULTS = {"errno": "0", "panic": False}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmsim.machine.sizes import pfn
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGES_PER_SECTION, pageblock_nr_pages
 from mmsim.scenario.checks import Object, Placed, at, describe, need
-from mmsim.sizes import pfn
 
 HUGE = ("hugetlb", "hugetlb_free", "thp")
 

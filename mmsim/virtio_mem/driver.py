@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmsim.cpu import preempt
-from mmsim.errnos import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY
 from mmsim.mm.contig import alloc_contig_range
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_hotplug import add_memory, offline_and_remove_memory, remove_memory
 from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, MEMORY_BLOCK_SIZE, MIGRATE_MOVABLE, PAGE_SHIFT, PAGE_SIZE
+from mmsim.sim.cpu import preempt
+from mmsim.sim.errnos import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY
 from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.hotplug import MEMORY_NOTIFIER, OFFLINE_THRESHOLD, Hotplug
 from mmsim.virtio_mem.protocol import REQ_PLUG, REQ_UNPLUG, REQ_UNPLUG_ALL, RESP_ACK, RESP_BUSY, RESP_NACK, Request

@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from mmsim.cpu import Mutex
-from mmsim.errnos import EBUSY
 from mmsim.mm.contig import free_contig_range
-from mmsim.mm.kernel import Kernel, Notifier
+from mmsim.mm.kernel import Kernel, MemoryNotify, Notifier
 from mmsim.mm.memmap import (
     CONTIG,
     OFFLINE,
@@ -20,9 +18,11 @@ from mmsim.mm.memmap import (
     codes,
     codes_where,
 )
-from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify, notifier_from_errno
+from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, notifier_from_errno
 from mmsim.mm.memory_hotplug import generic_online_page
 from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT, ZONE_MOVABLE
+from mmsim.sim.cpu import Mutex
+from mmsim.sim.errnos import EBUSY
 
 OFFLINE_THRESHOLD = 10  # VIRTIO_MEM_NB_OFFLINE_THRESHOLD
 MEMORY_NOTIFIER = "virtio_mem.c virtio_mem_memory_notifier_cb"

@@ -4,10 +4,9 @@ A lab shows a scene (`Story`, `Race` or `Pictures`) step by step. Stepping needs
 with the widget and tied to its controls in the browser. What is told anew when a control is moved needs it.
 """
 
-from mmsim.widgets.chapters import how_much, partial_block, race
 from mmsim.widgets.controls import Choice, Size
 from mmsim.widgets.lab import Lab, stepper
 from mmsim.widgets.stories import Race, Story
 from mmsim.widgets.telling import Pictures
 
-__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "how_much", "partial_block", "race", "stepper"]
+__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "stepper"]

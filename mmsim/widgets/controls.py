@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from mmsim.sizes import size
+from mmsim.machine.sizes import size
 from mmsim.widgets.parts import WIDE
 
 MIB = 1 << 20

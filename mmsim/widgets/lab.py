@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from mmsim.draw import Figure
 from mmsim.draw.style import STYLE
-from mmsim.machine import ALL_PATCHES
+from mmsim.machine.machine import ALL_PATCHES
 from mmsim.widgets.controls import Control
 from mmsim.widgets.parts import button, chooser, offer, row, toggle
 from mmsim.widgets.telling import Pictures, Scene, Setting, Step

@@ -13,12 +13,12 @@ from mmsim.draw import Figure
 from mmsim.draw.figure import size as readable
 from mmsim.draw.lanes import describe
 from mmsim.draw.race import rows_of
-from mmsim.interleavings import Outcome
-from mmsim.machine import Machine
-from mmsim.races import explore
-from mmsim.result import Result
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import explore
+from mmsim.machine.result import Result
+from mmsim.machine.sizes import size
 from mmsim.scenario.replay import carry_out, racer
-from mmsim.sizes import size
+from mmsim.sim.interleavings import Outcome
 from mmsim.widgets.controls import filled
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View, short
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mmsim.cpu import preempt
+from mmsim.machine.sizes import size
 from mmsim.mm.bulk import alloc_bulk, available, free_range
 from mmsim.mm.gfp import Gfp, gfp
 from mmsim.mm.kernel import Kernel
@@ -41,7 +41,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
 )
 from mmsim.mm.page_alloc import free_unref_page_commit, take_range
-from mmsim.sizes import size
+from mmsim.sim.cpu import preempt
 
 HUGE = {"hugetlb": HUGETLB_TAIL, "hugetlb_free": HUGETLB_FREE_TAIL, "thp": THP_TAIL}
 PLACES = (

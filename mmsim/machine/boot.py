@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmsim.mm.kernel import Kernel
+from mmsim.machine.sizes import size
+from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.memmap import FREE, HOLE, RESERVED, Section, codes
-from mmsim.mm.memory_block import MemoryBlock
 from mmsim.mm.mmzone import (
     DMA32_END_PFN,
     DMA_END_PFN,
@@ -28,7 +28,6 @@ from mmsim.mm.mmzone import (
 )
 from mmsim.mm.page_alloc import count_free, put_back
 from mmsim.mm.zones import grow_zone_span
-from mmsim.sizes import size
 
 ZoneOf = tuple[int, int, int]
 """Boot pages [start pfn, end pfn) and the index of the zone that they are put into."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from mmsim.cpu import Footprint
+from mmsim.sim.cpu import Footprint
 
 
 class Steps(Protocol):

@@ -10,12 +10,13 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmsim import interleavings, sysfs
-from mmsim.cpu import Path
-from mmsim.interleavings import Exploration
-from mmsim.machine import Machine
+from mmsim.machine import sysfs
+from mmsim.machine.machine import Machine
 from mmsim.mm.kernel import NR_CPUS
-from mmsim.schedules import schedules as find_schedules
+from mmsim.sim import interleavings
+from mmsim.sim.cpu import Path
+from mmsim.sim.interleavings import Exploration
+from mmsim.sim.schedules import schedules as find_schedules
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from mmsim import errnos
-from mmsim.cpu import Path
-from mmsim.log import Trace
+from mmsim.machine.pages import Allocation, Pages
+from mmsim.machine.result import running
+from mmsim.machine.sizes import pfn
 from mmsim.mm.contig import alloc_contig_range
-from mmsim.mm.kernel import Kernel, Notifier
-from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, MemoryNotify
+from mmsim.mm.kernel import Kernel, MemoryNotify, Notifier
+from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK
 from mmsim.mm.mmzone import MIGRATE_ISOLATE, SECTION_SHIFT, migratetype_names, pageblock_nr_pages
 from mmsim.mm.page_alloc import change_pageblock
 from mmsim.mm.page_isolation import (
@@ -22,9 +22,9 @@ from mmsim.mm.page_isolation import (
     start_isolate_page_range,
     undo_isolate_page_range,
 )
-from mmsim.pages import Allocation, Pages
-from mmsim.result import running
-from mmsim.sizes import pfn
+from mmsim.sim import errnos
+from mmsim.sim.cpu import Path
+from mmsim.sim.log import Trace
 
 FLAGS = {"MEMORY_OFFLINE": MEMORY_OFFLINE, "REPORT_FAILURE": REPORT_FAILURE}
 TRIGGERS = ("signal", "unpin", "free")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mmsim.log import Trace
+from mmsim.sim.log import Trace
 
 Path = Coroutine["Point", None, Any]
 Footprint = dict[Hashable, bool]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from mmsim import errnos
-from mmsim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
-from mmsim.log import Event, KernelPanic
-from mmsim.schedules import dependent, schedules
+from mmsim.sim import errnos
+from mmsim.sim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
+from mmsim.sim.log import Event, KernelPanic
+from mmsim.sim.schedules import dependent, schedules
 
 
 class Race:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
-from mmsim import errnos
-from mmsim.cpu import ENDLESS
-from mmsim.log import Event, KernelPanic, Trace
+from mmsim.sim import errnos
+from mmsim.sim.cpu import ENDLESS
+from mmsim.sim.log import Event, KernelPanic, Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import re
 
-from mmsim import procfs
-from mmsim.errnos import EACCES, EINVAL, EIO, ENODEV, ENOENT
-from mmsim.mm.kernel import Kernel
-from mmsim.mm.memory_block import MemoryBlock
+from mmsim.machine import procfs
+from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.memory_failure import memory_failure
 from mmsim.mm.memory_hotplug import device_offline, device_online
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SHIFT
 from mmsim.mm.zones import ONLINE_TYPES, valid_zones
+from mmsim.sim.errnos import EACCES, EINVAL, EIO, ENODEV, ENOENT
 
 MEMORY = "/sys/devices/system/memory/"
 BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")

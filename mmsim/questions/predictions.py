@@ -12,10 +12,10 @@ from typing import Any
 
 from mmsim.draw.figure import Document, Table, plural
 from mmsim.draw.figure import size as readable
-from mmsim.machine import Machine
-from mmsim.result import Result
+from mmsim.machine.machine import Machine
+from mmsim.machine.result import Result
+from mmsim.machine.sizes import size
 from mmsim.scenario.compare import COMPARE, Difference, Sight, compare
-from mmsim.sizes import size
 
 SIZES = ("plugged", "requested")  # in bytes; a reader may say "68M"
 BOUNDS = {"min", "max"}

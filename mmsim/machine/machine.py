@@ -11,20 +11,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmsim import errnos, sysfs
-from mmsim.boot import boot, check_boot, parse_cmdline
-from mmsim.cpu import ENDLESS, Path, Task, run
-from mmsim.export import export_tree
-from mmsim.inside import TRIGGERS, InsideKernel, Pfn, Trigger, index_of
-from mmsim.log import KernelPanic, Trace
+from mmsim.machine import sysfs
+from mmsim.machine.boot import boot, check_boot, parse_cmdline
+from mmsim.machine.export import export_tree
+from mmsim.machine.inside import TRIGGERS, InsideKernel, Pfn, Trigger, index_of
+from mmsim.machine.pages import Pages
+from mmsim.machine.result import Result, raise_errno, running
+from mmsim.machine.sizes import pfn, size
 from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_failure import memory_failure
 from mmsim.mm.mmzone import (
     zone_names,
 )
-from mmsim.pages import Pages
-from mmsim.result import Result, raise_errno, running
-from mmsim.sizes import pfn, size
+from mmsim.sim import errnos
+from mmsim.sim.cpu import ENDLESS, Path, Task, run
+from mmsim.sim.log import KernelPanic, Trace
 from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.driver import VirtioMem
 from mmsim.virtio_mem.protocol import RESPONSES, Config
@@ -258,7 +259,7 @@ class Machine(InsideKernel):
 
     @running
     def place(self, pfn: Pfn, kind: str, count: int = 1, name: str | None = None) -> None:
-        """Put free pages into a state, see `mmsim.pages.PLACES`; with kind `free`, free them again."""
+        """Put free pages into a state, see `mmsim.machine.pages.PLACES`; with kind `free`, free them again."""
         self.pages.place(self.page(pfn), kind, count, name)
 
     @running

@@ -1,0 +1,1 @@
+"""What readers are asked, with keys that are computed."""

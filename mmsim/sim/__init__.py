@@ -1,0 +1,1 @@
+"""What is not Linux: tasks, locks and the log; a race; the search through its interleavings."""
