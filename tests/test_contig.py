@@ -7,6 +7,8 @@ from mmsim.mm.mmzone import migratetype_names
 
 NORMAL, MOVABLE = 0, 32768
 BUSY = "alloc_contig_range: [{:x}, {:x}) PFNs busy"
+SUPPRESSED = "alloc_contig_range: {} callbacks suppressed"
+SUBBLOCKS = [(128 + subblock) * 1024 for subblock in range(23, -1, -1)]  # of memory4, as they are unplugged
 
 
 def kinds(machine, *pfns):
@@ -52,6 +54,32 @@ def test_nothing_is_dumped_and_nobody_is_told(unit):
     machine.place(5, "slab")
     result = machine.attempt("alloc_contig", 0, 1024)
     assert not [e for e in result.events if e.kind in ("dump", "warn", "notify")]
+
+
+def busy_lines(result):
+    return [line for line in result.log if "PFNs busy" in line or "suppressed" in line]
+
+
+@pytest.fixture
+def pinned(virtio):
+    """A device with one block, online, of whose 32 subblocks the first 24 are pinned."""
+    machine = virtio(cmdline="memhp_default_state=online", requested="128M")
+    machine.allocate("a", "96M", within=("block:4", "block:5"))
+    machine.pin("a")
+    return machine
+
+
+def test_busy_ranges_are_reported_ten_times_in_a_step(pinned):
+    first, second = (busy_lines(pinned.attempt("resize", size)) for size in ("0", "4M"))
+    assert first == [BUSY.format(0x20000, 0x28000), *(BUSY.format(pfn, pfn + 1024) for pfn in SUBBLOCKS[:9])]
+    assert second == [SUPPRESSED.format(15), *(BUSY.format(pfn, pfn + 1024) for pfn in SUBBLOCKS[:10])]
+
+
+def test_the_limit_begins_anew_when_simulated_time_has_passed(pinned):
+    """The retry timer fires after 50 and after 150 seconds, in one step."""
+    pinned.resize(0)
+    lines = [BUSY.format(pfn, pfn + 1024) for pfn in SUBBLOCKS[:10]]
+    assert busy_lines(pinned.attempt("wait", 150)) == [SUPPRESSED.format(15), *lines, SUPPRESSED.format(14), *lines]
 
 
 def test_the_pages_are_allocated_and_given_back(unit):

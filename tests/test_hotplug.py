@@ -66,6 +66,19 @@ def test_going_online(in_state, drive, state, zone, patches, row):
     assert machine.driver.hotplug_mutex.owner is not None  # until it is online, or cancelled
 
 
+@pytest.mark.parametrize(("state", "line"), [("OFFLINE_PARTIAL", HOLES), ("PLUGGED", DENIED)])
+def test_a_refusal_is_reported_ten_times_in_a_step(in_state, drive, state, line):
+    machine = in_state(state, "Movable", ())
+    said = []
+    for _ in range(12):
+        said += notify(machine, drive, "MEM_GOING_ONLINE")[1]
+        machine.driver.hotplug_mutex.unlock()
+    assert said == [line] * 10
+    machine.wait(0)
+    limited = "virtio_mem_notify_going_online: 2 callbacks suppressed"
+    assert notify(machine, drive, "MEM_GOING_ONLINE")[1] == [limited, line]
+
+
 def after(machine, drive, event):
     try:
         drive(machine, machine.driver.memory_notifier_cb(event, PAGES))

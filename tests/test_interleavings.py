@@ -101,6 +101,42 @@ def test_pruning_loses_no_outcome(pair):
     assert pruned.schedules <= all_of_them.schedules
 
 
+def limited(name, times):
+    """A path that prints so often, as far as the rate limit lets it."""
+
+    async def path(toy):
+        for index in range(times):
+            if index:
+                await preempt()
+            if toy.trace.ratelimit("f"):
+                toy.trace.printk(name)
+
+    path.__name__ = name
+    return path
+
+
+def test_who_finds_the_rate_limit_used_up_is_searched_for():
+    """Eleven lines want to be printed, ten are: any of them may be the last."""
+    race = start(limited("a", 9), limited("b", 2))
+    pruned, all_of_them = (explore(race, lambda race: None, prune) for prune in (True, False))
+    logs = {outcome.log for outcome in pruned.outcomes}
+    assert {log.count("b") for log in logs} == {1, 2}
+    assert logs == {outcome.log for outcome in all_of_them.outcomes}
+
+
+def test_what_is_left_out_does_not_wake_a_loop_without_progress():
+    async def a(toy):
+        while not toy.current.signal_pending:
+            toy.trace.ratelimit("f")
+            await Round(progress=False)
+
+    async def b(toy):
+        await a(toy)
+
+    (outcome,) = explore(start(a, b), lambda race: None).outcomes
+    assert outcome.errnos == ("0", "0")
+
+
 def logging(name):
     async def path(toy):
         toy.trace.printk(name)

@@ -83,3 +83,61 @@ def test_lines_and_the_one_shot_flag_are_shared_state():
     assert keys == ["log"]
     trace.warn_on_once(True, "a")
     assert "warned" in keys
+
+
+# -- rate limits: 10 in 5 seconds, for each place ---------------------------------------------------------
+
+
+def count(trace, times, *place):
+    return [trace.ratelimit(*place) for _ in range(times)]
+
+
+def test_ten_are_printed_in_a_window():
+    assert count(Trace(), 12, "f") == [True] * 10 + [False] * 2
+
+
+def test_the_next_window_first_says_how_many_were_left_out():
+    trace = Trace()
+    count(trace, 13, "f")
+    assert trace.lines() == []
+    trace.time = 5.1
+    assert count(trace, 11, "f") == [True] * 10 + [False]
+    assert trace.lines() == ["f: 3 callbacks suppressed"]
+    assert trace.events[0].data == "warning"
+    trace.time = 11
+    count(trace, 1, "f")
+    trace.time = 17
+    count(trace, 1, "f")
+    assert trace.lines() == ["f: 3 callbacks suppressed", "f: 1 callbacks suppressed"]
+
+
+@pytest.mark.parametrize(("time", "printed"), [(5.0, False), (5.001, True)])
+def test_a_window_is_five_seconds_from_its_first_line(time, printed):
+    trace = Trace()
+    trace.time = 1.0
+    count(trace, 10, "f")
+    trace.time += time
+    assert trace.ratelimit("f") is printed
+
+
+def test_each_place_has_a_limit_of_its_own():
+    trace = Trace()
+    count(trace, 11, "f", "a")
+    assert count(trace, 1, "f", "b") == count(trace, 1, "g") == [True]
+    assert count(trace, 1, "f", "a") == [False]
+
+
+def test_between_two_calls_from_outside_windows_pass():
+    trace = Trace()
+    count(trace, 12, "f")
+    trace.begin_step()
+    assert count(trace, 1, "f") == [True]
+    assert trace.lines() == ["f: 2 callbacks suppressed"]
+
+
+def test_what_is_left_out_depends_on_what_was_printed():
+    trace, keys = Trace(), []
+    trace.writes = keys.append
+    count(trace, 10, "f")
+    keys.clear()
+    assert (count(trace, 1, "f"), keys) == ([False], ["log"])

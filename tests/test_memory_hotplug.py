@@ -166,6 +166,21 @@ def test_a_pinned_page_makes_the_scan_loop(hotplug):
     assert told(result) == ["GOING_OFFLINE", "CANCEL_OFFLINE"]
 
 
+def test_pages_that_stay_are_shown_ten_times_in_a_step(hotplug):
+    """Those that can't be isolated and those that can't be migrated together: seven in each round."""
+    machine = hotplug()
+    machine.place(MOVABLE, "lru_pinned", 3)
+    machine.place(MOVABLE + 7, "slab", 4)
+    shown = [*range(MOVABLE + 7, MOVABLE + 11), *range(MOVABLE, MOVABLE + 3)]
+    for left_out in (0, 4):
+        machine.signal(2)
+        result = offline(machine)
+        assert [e.data for e in result.events if e.kind == "dump"] == (2 * shown)[:10]
+        assert sum("failed to isolate" in line or "failed ret:3" in line for line in result.log) == 10
+        suppressed = [line for line in result.log if "suppressed" in line]
+        assert suppressed == ([f"do_migrate_range: {left_out} callbacks suppressed"] if left_out else [])
+
+
 @pytest.mark.parametrize("kind", ["slab", "slab_compound"])
 def test_a_page_that_the_scan_does_not_find_makes_the_test_loop(hotplug, kind):
     machine = hotplug()

@@ -101,6 +101,7 @@ class Machine(InsideKernel):
         if self.trace.panicked is not None:
             path.close()
             raise KernelPanic(f"the machine has panicked: {self.trace.panicked}")
+        self.trace.begin_step()
         task = Task(name, path=path)
         waiting = [trigger for trigger in self.triggers if trigger.what in triggers]
         self.triggers = [trigger for trigger in self.triggers if trigger.what not in triggers]

@@ -27,12 +27,13 @@ M = TypeVar("M", bound=Traced)
 
 
 def running(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
-    """What only a running machine can do: raises KernelPanic when it has panicked."""
+    """A call from outside that only a running machine can answer: raises KernelPanic when it has panicked."""
 
     @wraps(method)
     def checked(machine: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if machine.trace.panicked is not None:
             raise KernelPanic(f"the machine has panicked: {machine.trace.panicked}")
+        machine.trace.begin_step()
         return method(machine, *args, **kwargs)
 
     return checked

@@ -62,7 +62,8 @@ def take_isolated_range(k: Kernel, start: int, end: int) -> int:
     chunk = find_buddy(k, k.page_zone(start), start)
     outer_start = chunk[0] if chunk else start
     if test_pages_isolated(k, outer_start, end, 0):
-        k.trace.printk(f"alloc_contig_range: [{outer_start:x}, {end:x}) PFNs busy")
+        if k.trace.ratelimit("alloc_contig_range"):
+            k.trace.printk(f"alloc_contig_range: [{outer_start:x}, {end:x}) PFNs busy")
         return -EBUSY
     poisoned = k.memmap.runs(start, end, codes(HWPOISON_BUDDY))
     take_range(k, start, end)

@@ -142,11 +142,13 @@ def scan_movable_pages(k: Kernel, start: int, end: int) -> tuple[int, int]:
 
 
 async def do_migrate_range(k: Kernel, start: int, end: int) -> bool:
-    """Migrate all that can be in [start, end), and report the rest; tells whether anything moved."""
+    """Migrate all that can be in [start, end), and report the rest; tells whether anything moved.
+
+    The report is rate limited, as it is since 5.10.199.
+    """
     for pfn, nr in k.memmap.runs(start, end, NOT_ISOLATED):
         for page in range(pfn, pfn + nr):
-            k.trace.printk(f"failed to isolate pfn {page:x}", "warning")
-            k.dump_page(page, "isolation failed")
+            report(k, page, f"failed to isolate pfn {page:x}", "isolation failed")
     pages, _ = isolate_movable_pages(k, start, end, end - start)
     huge = [(p + i, HPAGE_PMD_NR) for p, nr in k.memmap.runs(start, end, codes(HUGETLB)) for i in range(nr)]
     wanted: Pages = sorted(pages + huge)
@@ -154,10 +156,16 @@ async def do_migrate_range(k: Kernel, start: int, end: int) -> bool:
     ret, left = migrate_pages(k, wanted)
     for pfn, nr in left:
         for page in range(pfn, pfn + nr) if (pfn, nr) not in wanted or nr < HPAGE_PMD_NR else [pfn]:
-            k.trace.printk(f"migrating pfn {page:x} failed ret:{ret}", "warning")
-            k.dump_page(page, "migration failure")
+            report(k, page, f"migrating pfn {page:x} failed ret:{ret}", "migration failure")
     putback_movable_pages(k, left)
     return sum(nr for _, nr in left) < sum(nr for _, nr in wanted)
+
+
+def report(k: Kernel, pfn: int, text: str, reason: str) -> None:
+    """Say and show that a page stays; both kinds of lines are limited together."""
+    if k.trace.ratelimit("do_migrate_range"):
+        k.trace.printk(text, "warning")
+        k.dump_page(pfn, reason)
 
 
 async def offline_pages(k: Kernel, block: MemoryBlock) -> int:

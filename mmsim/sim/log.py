@@ -1,14 +1,19 @@
 """The kernel log and the event trace: one list of events, which pictures and widgets replay.
 
 Everything a reader can see happens as an `Event`: a line of the kernel log (`printk`), a WARN, a
-dumped page, a notification, a request to the device, migrated pages. Models kernel/printk/printk.c and
-kernel/panic.c, v5.8, as far as they can be seen from outside.
+dumped page, a notification, a request to the device, migrated pages. Models kernel/printk/printk.c,
+kernel/panic.c and lib/ratelimit.c, v5.8, as far as they can be seen from outside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
+
+RATELIMIT_INTERVAL = 5  # seconds
+RATELIMIT_BURST = 10
 
 
 class KernelPanic(Exception):
@@ -38,6 +43,15 @@ class Event(NamedTuple):
         return f"[{self.time:12.6f}] {self.text}"
 
 
+@dataclass
+class RateLimit:
+    """struct ratelimit_state: when the present window began (in seconds), how often it was printed and left out."""
+
+    begin: float = -inf
+    printed: int = 0
+    missed: int = 0
+
+
 def nobody(key: object) -> None:
     """Told of an event when nobody wants to know."""
 
@@ -51,6 +65,7 @@ class Trace:
         self.cpu = 0
         self.panic_on_warn = panic_on_warn
         self.warned: set[str] = set()
+        self.limits: dict[tuple[str, str], RateLimit] = {}
         self.panicked: str | None = None
         # Told of every key of shared state that an event depends on; see cpu.Task.writes.
         self.writes: Callable[[object], None] = nobody
@@ -70,6 +85,27 @@ class Trace:
         """A line for the kernel log. Level `debug` is pr_debug: in the trace, but not in the log."""
         self.writes("log")
         self.emit("printk", text, level)
+
+    def ratelimit(self, function: str, place: str = "") -> bool:
+        """__ratelimit(): may this be printed? Ten times in 5 seconds, for each place of a function.
+
+        The first call of a later window says in the log how many calls the earlier one left out.
+        """
+        self.writes("log")  # also if nothing is printed: that depends on who printed before
+        limit = self.limits.setdefault((function, place), RateLimit())
+        if self.time > limit.begin + RATELIMIT_INTERVAL:
+            if limit.missed:
+                self.printk(f"{function}: {limit.missed} callbacks suppressed", "warning")
+            limit.begin, limit.printed, limit.missed = self.time, 0, 0
+        allowed = limit.printed < RATELIMIT_BURST
+        limit.printed += allowed
+        limit.missed += not allowed
+        return allowed
+
+    def begin_step(self) -> None:
+        """A call from outside begins: simulated time stands still inside one, so that it passes between two."""
+        for limit in self.limits.values():
+            limit.begin = -inf
 
     def lines(self, mark: int = 0) -> list[str]:
         """The kernel log from event number `mark` on, as dmesg prints it, without the time stamps."""

@@ -26,6 +26,7 @@ from mmsim.sim.errnos import EBUSY
 
 OFFLINE_THRESHOLD = 10  # VIRTIO_MEM_NB_OFFLINE_THRESHOLD
 MEMORY_NOTIFIER = "virtio_mem.c virtio_mem_memory_notifier_cb"
+GOING_ONLINE = "virtio_mem_notify_going_online"
 
 DROP_REFERENCE = {OFFLINE: OFFLINE_REF0, OFFLINE_DIRTY: OFFLINE_DIRTY_REF0}
 TAKE_REFERENCE = {after: before for before, after in DROP_REFERENCE.items()}
@@ -59,6 +60,11 @@ class Hotplug:
     def dev_log(self, text: str, level: str = "info") -> None:
         """A line in the log, with the device's name."""
         self.k.trace.printk(f"virtio_mem virtio0: {text}", level)
+
+    def dev_warn_ratelimited(self, function: str, text: str) -> None:
+        """The same as a warning, unless this function gave it too often."""
+        if self.k.trace.ratelimit(function, text):
+            self.dev_log(text, "warning")
 
     def register(self) -> None:
         """Join the notifier chain and take over the onlining of pages."""
@@ -145,11 +151,11 @@ class Hotplug:
         """May this block be onlined?"""
         state = self.mb_state.get(mb_id, "UNUSED")
         if not self.k.patched(5) and state == "OFFLINE_PARTIAL" and self.in_zone_movable(mb_id):
-            self.dev_log("memory block has holes, MOVABLE not supported", "warning")
+            self.dev_warn_ratelimited(GOING_ONLINE, "memory block has holes, MOVABLE not supported")
             return NOTIFY_BAD
         if state in ("OFFLINE", "OFFLINE_PARTIAL"):
             return NOTIFY_OK
-        self.dev_log("memory block onlining denied", "warning")
+        self.dev_warn_ratelimited(GOING_ONLINE, "memory block onlining denied")
         return NOTIFY_BAD
 
     def online(self, mb_id: int) -> None:
