@@ -39,7 +39,7 @@ devices = st.sampled_from(
     [
         {},
         {"requested": "512M"},
-        {"requested": "300M", "block": "16M"},
+        {"requested": "304M", "block": "16M"},
         {"requested": "256M", "block": "128M"},
         {"requested": "200M"},
         {"plugged": "64M", "requested": "300M"},

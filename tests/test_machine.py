@@ -33,6 +33,7 @@ IMPOSSIBLE = {
     "region: 0x100000": {"virtio_mem": {"region": "1M"}},
     "requested size 0x140000000": {"virtio_mem": {"requested": "5G"}},
     "plugged size 0x140000000": {"virtio_mem": {"plugged": "5G"}},
+    "multiple of the device's block size 0x8000000": {"virtio_mem": {"requested": "200M", "block": "128M"}},
 }
 
 
@@ -41,6 +42,13 @@ def test_an_impossible_machine_is_refused_by_name(named):
     with pytest.raises(ValueError, match=r".") as error:
         Machine(**IMPOSSIBLE[named])
     assert named in str(error.value)
+
+
+@pytest.mark.parametrize("devices", [[{"addr": "4G"}, {"addr": "16G"}], "4G"])
+def test_a_machine_has_one_device(devices):
+    with pytest.raises(TypeError, match="a machine has one device, a dict such as") as error:
+        Machine(virtio_mem=devices)
+    assert repr(devices) in str(error.value)
 
 
 def test_the_defaults():

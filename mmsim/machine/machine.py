@@ -78,6 +78,8 @@ class Machine(InsideKernel):
 
     def add_device(self, memory: int, keys: Mapping[str, Any]) -> None:
         """Plug in the virtio-mem device and let its driver probe."""
+        if not isinstance(keys, Mapping):
+            raise TypeError(f"virtio_mem: a machine has one device, a dict such as {{'addr': '4G'}}; got {keys!r}")
         if unknown := set(keys) - set(VIRTIO_MEM):
             raise ValueError(f"virtio_mem: unknown key {sorted(unknown)[0]!r}")
         keys = {**VIRTIO_MEM, **keys}
@@ -174,7 +176,7 @@ class Machine(InsideKernel):
     # -- the host -----------------------------------------------------------------------------------
 
     def resize(self, to: int | str) -> None:
-        """The host sets requested-size (bytes, or "68M")."""
+        """The host sets requested-size (bytes, or "68M"): whole blocks of the device, or QEMU refuses (ValueError)."""
         self.run("resize", self.resize_path(to))
 
     async def resize_path(self, to: int | str) -> None:

@@ -39,12 +39,15 @@ class Device:
         self.size = plugged
 
     def check_size(self, name: str, size: int) -> None:
-        """Raises ValueError for a size that the region can't have."""
+        """Raises ValueError for a size that the region can't have: too large, or with half a block in it."""
         if not 0 <= size <= self.config.region_size:
             raise ValueError(f"{name} size {size:#x} is not between 0 and the region's {self.config.region_size:#x}")
+        if size % self.config.block_size:
+            raise ValueError(f"{name} size {size:#x} is no multiple of the device's block size "
+                             f"{self.config.block_size:#x}")
 
     def resize(self, requested: int) -> None:
-        """The host sets requested-size; the guest gets a configuration interrupt."""
+        """The host sets requested-size; the guest gets a configuration interrupt. ValueError as `check_size`."""
         self.check_size("requested", requested)
         self.requested_size = requested
         self.resize_usable_region(can_shrink=False)
