@@ -39,6 +39,25 @@ def test_zones_by_address(memory, wanted):
     ("kernelcore=6G", 0),
     ("movablecore=1G movable_node", 0),
     ("kernelcore=0", 0),
+    ("movablecore=512m", 512),  # memparse(): suffixes in both cases
+    ("movablecore=1g", 1024),
+    ("kernelcore=5242880k", 1024),
+    ("movablecore=0x20000000", 512),  # hexadecimal, also in both cases
+    ("movablecore=0X200m", 512),
+    ("movablecore=0x1Em", 32),  # E is a digit here
+    ("movablecore=04000000000", 512),  # octal
+    ("kernelcore=1E", 0),
+    ("kernelcore=0T movablecore=1G", 1024),
+    ("movablecore=0x19%", 1536),
+    ("movablecore=031%", 1536),
+    ("kernelcore=5G movablecore=0", 1024),  # nothing is asked for
+    ("kernelcore=5G movablecore=0%", 1024),
+    ("kernelcore=5G movablecore=4095", 1024),  # less than a page
+    ("kernelcore=1G kernelcore=5G", 1024),  # the last one counts
+    ("kernelcore=5G kernelcore=50%", 2048),
+    ("kernelcore=50% kernelcore=5G", 1024),
+    ("kernelcore=150%", 0),
+    ("movablecore=150%", 0),  # no memory would be left
 ])
 def test_the_size_of_zone_movable(cmdline, movable):
     found = zones(boot_memory="6G", cmdline=cmdline)
@@ -57,7 +76,8 @@ def test_the_policy_for_added_memory(cmdline):
 
 @pytest.mark.parametrize("word", [
     "quiet", "memhp_default_state=maybe", "movablecore=", "movablecore=x", "movablecore=1G,", "kernelcore=mirror",
-    "movable_node=1", "panic_on_warn=0", "panic_on_warn", "="])
+    "movablecore=512MB", "movablecore=08", "movablecore=0x", "movablecore=-1G", "kernelcore=50%%", "kernelcore=1.5G",
+    "kernelcore=٤", "movable_node=1", "panic_on_warn=0", "panic_on_warn", "="])
 def test_what_the_command_line_can_not_say(word):
     with pytest.raises(ValueError, match="kernel parameter") as error:
         parse_cmdline(f"movable_node {word}")

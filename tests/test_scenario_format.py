@@ -322,7 +322,7 @@ EVERYTHING = scenario(
         "reachable": [{"errno": ["0", None]}], "unreachable": [{"panic": True}],
     }},
     kernel="x", note="y", for_patches=[[], [1, 2]], machine={
-        "boot_memory": "256M", "cmdline": "memhp_default_state=online movablecore=10%",
+        "boot_memory": "256M", "cmdline": "memhp_default_state=online movablecore=10% kernelcore=0x80m",
         "virtio_mem": {
             "addr": "4G", "region": "4G", "block": "2M", "unplug_online": True,
             "requested": 0, "plugged": 0, "busy": False, "usable": "1G",

@@ -1,4 +1,7 @@
-"""Booting: zones and free memory of RAM (mm/page_alloc.c free_area_init(), mm/memblock.c, v5.8, x86-64)."""
+"""Booting: the command line, zones and free memory of RAM.
+
+Models mm/page_alloc.c free_area_init() and cmdline_parse_core(), lib/cmdline.c and mm/memblock.c, v5.8, x86-64.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmsim.machine.sizes import size
 from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.memmap import FREE, HOLE, RESERVED, Section, codes
 from mmsim.mm.mmzone import (
@@ -16,6 +18,7 @@ from mmsim.mm.mmzone import (
     MAX_ORDER_NR_PAGES,
     MEMORY_BLOCK_SIZE,
     MIGRATE_MOVABLE,
+    PAGE_SIZE,
     PAGES_PER_SECTION,
     SECTION_SHIFT,
     ZONE_DMA,
@@ -31,6 +34,8 @@ from mmsim.mm.zones import grow_zone_span
 
 ZoneOf = tuple[int, int, int]
 """Boot pages [start pfn, end pfn) and the index of the zone that they are put into."""
+
+CORE_SIZE = "(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([kKmMgGtTpPeE%]?)"  # hexadecimal, octal or decimal, and a suffix
 
 LARGEST_BOOT_MEMORY = 64 << 30  # from here on x86-64 uses larger memory blocks
 
@@ -50,33 +55,40 @@ def parse_cmdline(text: str) -> Cmdline:
     values: dict[str, object] = {}
     for word in text.split():
         name, _, value = word.partition("=")
-        pattern = {
+        patterns = {
             "memhp_default_state": "offline|online|online_kernel|online_movable",
-            "kernelcore": "[0-9]+[KMGT%]?",
-            "movablecore": "[0-9]+[KMGT%]?",
+            "kernelcore": CORE_SIZE,
+            "movablecore": CORE_SIZE,
             "movable_node": "",
             "panic_on_warn": "1",
-        }.get(name)
-        if pattern is None:
+        }
+        if name not in patterns:
             raise ValueError(f"unknown kernel parameter: {word!r}")
-        if not re.fullmatch(pattern, value):
+        if not re.fullmatch(patterns[name], value):
             raise ValueError(f"kernel parameter {name}: bad value {value!r}")
         values[name] = True if name in ("movable_node", "panic_on_warn") else value
     return Cmdline(**values)  # type: ignore[arg-type]
 
 
 def amount(text: str, nr_pages: int) -> int:
-    """Pages of a value of kernelcore= or movablecore=, which may be a percentage."""
-    if text.endswith("%"):
-        return nr_pages * int(text[:-1]) // 100
-    return size(text or "0") >> 12
+    """Pages of a value of kernelcore= or movablecore=: a size as memparse() reads it, or a percentage of memory.
+
+    `512M`, `512m` and `0x20000000` are the same; so are `8%` and `010%`. Without a value it is 0.
+    """
+    found = re.fullmatch(CORE_SIZE, text or "0")
+    assert found is not None, "parse_cmdline() has looked at it"
+    digits, suffix = found[1].lower(), found[2].lower()
+    number = int(digits, 16 if digits.startswith("0x") else 8 if digits.startswith("0") else 10)
+    if suffix == "%":
+        return nr_pages * number // 100
+    return (number << 10 * " kmgtpe".index(suffix or " ")) // PAGE_SIZE
 
 
 def find_zone_movable_pfn(nr_pages: int, cmdline: Cmdline) -> int:
     """Where ZONE_MOVABLE begins, in the highest zone of boot memory; its end if there is no such zone."""
     required = amount(cmdline.kernelcore, nr_pages)
-    if cmdline.movablecore:
-        movable = -(-amount(cmdline.movablecore, nr_pages) // MAX_ORDER_NR_PAGES) * MAX_ORDER_NR_PAGES
+    if movable := amount(cmdline.movablecore, nr_pages):
+        movable = -(-movable // MAX_ORDER_NR_PAGES) * MAX_ORDER_NR_PAGES
         required = max(required, nr_pages - min(movable, nr_pages))
     if cmdline.movable_node or required == 0 or required >= nr_pages:
         return nr_pages

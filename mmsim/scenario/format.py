@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from mmsim.machine.boot import CORE_SIZE
 from mmsim.machine.sizes import FRAME, pfn, size
 from mmsim.mm.mmzone import migratetype_names, zone_names
 from mmsim.scenario.checks import (
@@ -83,7 +84,7 @@ GFP = text(
 )
 CMDLINE = text(
     "memhp_default_state=, movablecore=, kernelcore=, movable_node and panic_on_warn=1, with a space between",
-    "((memhp_default_state=(offline|online|online_kernel|online_movable)|(movablecore|kernelcore)=[0-9]+[KMGT%]?"
+    f"((memhp_default_state=(offline|online|online_kernel|online_movable)|(movablecore|kernelcore)={CORE_SIZE}"
     "|movable_node|panic_on_warn=1)( |$))*",
 )
 KIND = enum(
