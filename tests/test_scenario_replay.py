@@ -82,7 +82,7 @@ def other(key, value):
 
 def wrong_zone(value):
     if value is None:
-        return [{"present": 0}, {"free": {"min": 0}}]
+        return [{"present": 1}, {"free": {"min": 1}}, {"start": 0}]
     return [None, *({k: 1 if k == "start" else other_number(v)} for k, v in value.items())]
 
 

@@ -57,12 +57,11 @@ class Sight:
             return "absent"
         return f"online {valid_zones(k, block)}" if block.state == "online" else block.state
 
-    def zone(self, name: str) -> dict[str, int] | None:
-        """A zone's numbers, None if it is empty."""
+    def zone(self, name: str) -> dict[str, int]:
+        """A zone's numbers; an empty zone starts nowhere."""
         zone = self.machine.kernel.zones[zone_names.index(name)]
-        if not zone.populated:
-            return None
-        return {"start": zone.zone_start_pfn, "spanned": zone.spanned_pages, "present": zone.present_pages,
+        start = {"start": zone.zone_start_pfn} if zone.populated else {}
+        return {**start, "spanned": zone.spanned_pages, "present": zone.present_pages,
                 "managed": zone.managed_pages, "free": zone.nr_free_pages}
 
     def notified(self, name: str) -> list[str]:
@@ -147,15 +146,17 @@ def compare_blocks(expected: Step, see: Sight, path: str) -> Iterator[Difference
 
 
 def compare_zones(expected: Step, see: Sight, path: str) -> Iterator[Difference]:
-    """The given numbers of the given zones."""
+    """The given numbers of the given zones; for an empty zone (None) that no page is present."""
     for name, wanted in expected.items():
         found = see.zone(name)
-        if wanted is None or found is None:
-            yield from one(found, wanted, f"{path}.{name}")
+        if wanted is None:
+            yield from one(found, wanted, f"{path}.{name}", found["present"] == 0)
             continue
         for key, value in wanted.items():
-            value = pfn(value) if key == "start" else value
-            yield from number(found[key], value, f"{path}.{name}.{key}")
+            if key == "start":
+                yield from one(found.get(key), pfn(value), f"{path}.{name}.{key}")
+            else:
+                yield from number(found[key], value, f"{path}.{name}.{key}")
 
 
 def compare_driver(expected: Step, see: Sight, path: str) -> Iterator[Difference]:
