@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mmsim import Machine
+from mmsim import STAGES, Machine
 from mmsim.mm import memory_hotplug
 from mmsim.sim.cpu import Task, run
 
@@ -13,7 +13,7 @@ from mmsim.sim.cpu import Task, run
 def unit():
     """Boot a unit machine: memory0 in ZONE_NORMAL (pfn 0 on), memory1 in ZONE_MOVABLE (pfn 32768 on), all free."""
 
-    def boot(patches=(1, 2, 3, 4, 5, 6), **keys):
+    def boot(patches=STAGES[-1], **keys):
         zones = [("block:0", "block:1", "Normal"), ("block:1", "block:2", "Movable")]
         return Machine(patches, **{"boot_memory": "256M", "zone_of": zones, **keys})
 
@@ -24,7 +24,7 @@ def unit():
 def virtio():
     """Boot a unit machine of one block with a virtio-mem device of six blocks, memory4 to memory9."""
 
-    def boot(patches=(1, 2, 3, 4, 5, 6), cmdline="", **device):
+    def boot(patches=STAGES[-1], cmdline="", **device):
         device = {"addr": "512M", "region": "768M", **device}
         return Machine(patches, "128M", cmdline, device, [("block:0", "block:1", "Normal")])
 

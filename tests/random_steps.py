@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmsim.machine.machine import Machine
 from mmsim.machine.pages import HUGE, PLACES
+from mmsim.series import CHANGES
 from mmsim.sim.log import KernelPanic
 
 Step = tuple[str, dict[str, Any]]
@@ -24,7 +25,7 @@ REPEATABLE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
-patch_sets = st.sets(st.integers(1, 6)).map(frozenset)
+patch_sets = st.sets(st.sampled_from([change.name for change in CHANGES])).map(frozenset)
 
 ZONES = (
     (),

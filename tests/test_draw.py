@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmsim import Machine, draw, explore, race
+from mmsim import STAGES, Machine, draw, explore, race
 from mmsim.draw.figure import wrap
 from mmsim.draw.style import CONTRASTS, DARK, LIGHT, STYLE
 
@@ -16,7 +16,7 @@ ANCHORS = {"mmsim-mid": 0.5, "mmsim-end": 1}
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def grown(patches=range(1, 7), online="online_movable"):
+def grown(patches=STAGES[-1], online="online_movable"):
     """One block and a half of virtio-mem memory."""
     machine = Machine(patches, "4G", f"memhp_default_state={online}", {"requested": "192M"})
     machine.allocate("program", "10M")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim import Machine
+from mmsim import STAGES, Machine
 from mmsim.virtio_mem.driver import VirtioMem
 
 MIB = 1 << 20
@@ -25,7 +25,7 @@ def plugged(machine):
 def grown(virtio):
     """A machine with memory plugged, and the blocks named set to a word."""
 
-    def boot(size, words=(), patches=(1, 2, 3, 4, 5, 6), **device):
+    def boot(size, words=(), patches=STAGES[-1], **device):
         machine = virtio(patches, requested=size, **device)
         for number, word in dict(words).items():
             machine.write(f"memory{number}/state", word)

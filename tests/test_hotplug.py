@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsim import KernelPanic
+from mmsim import STAGES, KernelPanic
 from mmsim.mm.kernel import MemoryNotify
 from mmsim.mm.memmap import CODE
 from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK
@@ -17,7 +17,7 @@ WORDS = {"Normal": "online_kernel", "Movable": "online_movable"}
 def in_state(virtio):
     """A machine whose block 4 the driver holds to be in a state, with its pages in a zone."""
 
-    def boot(state, zone="Normal", patches=(1, 2, 3, 4, 5, 6)):
+    def boot(state, zone="Normal", patches=STAGES[-1]):
         machine = virtio(patches, requested="128M")
         machine.write("memory4/state", WORDS[zone])
         machine.driver.set_state(4, state)

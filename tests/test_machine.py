@@ -16,7 +16,9 @@ NORMAL, MOVABLE = 0, 32768
 
 # what no machine can be: the thing that the message names
 IMPOSSIBLE = {
-    "patches": {"patches": {0, 7}},
+    "0 is no known change; known are 1, 2, 3, 4, 5, 6, restrict-movable-shortcut, drain-again": {"patches": {0, 6}},
+    "'drain-twice' is no known change": {"patches": {1, "drain-twice"}},
+    "'v5.9' is no known change": {"base": ["v5.9"]},
     "boot_memory": {"boot_memory": "64G"},
     "1M": {"boot_memory": "512K"},
     "whole pages": {"boot_memory": (1 << 30) + 1},
@@ -53,10 +55,22 @@ def test_a_machine_has_one_device(devices):
 
 def test_the_defaults():
     machine = Machine()
-    assert set(machine.patches) == {1, 2, 3, 4, 5, 6}
+    assert machine.kernel.changes == {1, 2, 3, 4, 5, 6, "drain-again"}
     assert len(machine.kernel.memory_blocks) == 16
     assert machine.device is None
     assert machine.read("auto_online_blocks") == "offline"
+
+
+@pytest.mark.parametrize(("keys", "changes"), [
+    ({"patches": {1, 3}}, {1, 3, "drain-again"}),
+    ({"patches": {1, 3, "drain-again"}}, {1, 3, "drain-again"}),
+    ({"patches": (), "base": ()}, set()),
+    ({"patches": {1, "restrict-movable-shortcut"}}, {1, "restrict-movable-shortcut", "drain-again"}),
+])
+def test_a_kernel_has_the_changes_named_and_those_of_its_base(keys, changes):
+    kernel = Machine(**keys).kernel
+    assert kernel.changes == changes
+    assert kernel.patched("drain-again") == ("drain-again" in changes)
 
 
 def test_the_device_has_defaults_too():

@@ -14,13 +14,14 @@ from invariants import difference, observable
 from random_steps import REPEATABLE, Step, attempt, blocks, machines, patch_sets, st, steps
 
 from mmsim.machine.machine import Machine
+from mmsim.mm.kernel import ChangeName
 
 ALIKE = settings(REPEATABLE, max_examples=80)
 histories = st.lists(steps, min_size=3, max_size=14)
 
 
 def history(
-    patches: frozenset[int], keys: dict[str, Any], todo: list[Step]
+    patches: frozenset[ChangeName], keys: dict[str, Any], todo: list[Step]
 ) -> list[tuple[str, dict[str, Any]]]:
     """How each step ends on a new machine with these patches, and what can be seen after it."""
     machine = Machine(patches=patches, **keys)
@@ -43,7 +44,7 @@ def warned(seen: list[tuple[str, dict[str, Any]]]) -> bool:
 @ALIKE
 @given(patches=patch_sets, keys=machines, todo=histories)
 def test_a_patch_of_comments_changes_nothing(
-    patch: int, patches: frozenset[int], keys: dict[str, Any], todo: list[Step]
+    patch: int, patches: frozenset[ChangeName], keys: dict[str, Any], todo: list[Step]
 ) -> None:
     """Patches 2 and 6, in any patch set."""
     assert_alike(history(patches - {patch}, keys, todo), history(patches | {patch}, keys, todo))
@@ -52,7 +53,7 @@ def test_a_patch_of_comments_changes_nothing(
 @ALIKE
 @given(patches=patch_sets, keys=machines, todo=histories)
 def test_the_cleanup_changes_nothing_given_the_early_return(
-    patches: frozenset[int], keys: dict[str, Any], todo: list[Step]
+    patches: frozenset[ChangeName], keys: dict[str, Any], todo: list[Step]
 ) -> None:
     """Patch 4, in any patch set that has patch 1."""
     assert_alike(history(patches - {4} | {1}, keys, todo), history(patches | {1, 4}, keys, todo))
@@ -71,7 +72,7 @@ to_kernel_zones = st.one_of(
 @ALIKE
 @given(patches=patch_sets, keys=machines, todo=st.lists(to_kernel_zones, min_size=3, max_size=14))
 def test_virtio_mem_is_as_before_while_nothing_is_onlined_to_zone_movable(
-    patches: frozenset[int], keys: dict[str, Any], todo: list[Step]
+    patches: frozenset[ChangeName], keys: dict[str, Any], todo: list[Step]
 ) -> None:
     """Patch 5, where every block that is onlined goes to a kernel zone."""
     keys = {
@@ -84,7 +85,7 @@ def test_virtio_mem_is_as_before_while_nothing_is_onlined_to_zone_movable(
 @ALIKE
 @given(patches=patch_sets, keys=machines, todo=histories)
 def test_the_patches_of_the_failure_path_change_nothing_where_nothing_warns(
-    patches: frozenset[int], keys: dict[str, Any], todo: list[Step]
+    patches: frozenset[ChangeName], keys: dict[str, Any], todo: list[Step]
 ) -> None:
     """Patches 1 and 3 take away a WARN: where there was none, and no patch 4 either, they change nothing."""
     before = history(patches - {1, 3, 4}, keys, todo)

@@ -4,18 +4,19 @@ import pytest
 
 from mmsim.machine.pages import PLACES
 from mmsim.mm import page_isolation
-from mmsim.mm.memmap import KINDS
+from mmsim.mm.memmap import FREE, KINDS, REFS
 from mmsim.mm.mmzone import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, migratetype_names
 from mmsim.mm.page_isolation import (
     MEMORY_OFFLINE,
     REPORT_FAILURE,
     has_unmovable_pages,
-    page_is_unmovable,
     set_migratetype_isolate,
     start_isolate_page_range,
     undo_isolate_page_range,
+    unmovable_codes,
     unset_migratetype_isolate,
 )
+from mmsim.series import STAGES
 
 NORMAL, MOVABLE = 0, 32768  # first pfn of a block in each zone
 OFFLINE = ("MEMORY_OFFLINE", "REPORT_FAILURE")
@@ -100,11 +101,37 @@ def test_a_reserved_page_is_seen_behind_others_in_zone_movable(unit):
     assert machine.has_unmovable(MOVABLE) == MOVABLE + 511
 
 
-def test_a_reference_makes_a_free_offline_page_unmovable_again():
-    gone = next(kind for kind in KINDS if kind.name == "offline_ref0")
-    assert not page_is_unmovable(gone, False, False, False)
-    assert page_is_unmovable(gone, True, False, False)
-    assert not page_is_unmovable(gone, True, False, True)
+def test_a_reference_makes_a_free_offline_page_unmovable_again(unit):
+    machine = unit()
+    machine.place(515, "offline_ref0")
+    assert machine.has_unmovable(512) is None
+    machine.ref(515, 1)
+    assert machine.has_unmovable(512) == 515
+    assert machine.has_unmovable(512, ("MEMORY_OFFLINE",)) is None
+
+
+@pytest.mark.parametrize("kind", UNMOVABLE)
+@pytest.mark.parametrize("flags", [(), ("MEMORY_OFFLINE",)])
+def test_with_the_patch_that_v2_dropped_only_offlining_trusts_zone_movable(unit, kind, flags):
+    machine = unit({"restrict-movable-shortcut"})
+    pfn = MOVABLE + 1024 + (0 if kind in HUGE else 7)
+    if kind != "free":
+        machine.place(pfn, kind)
+    in_the_way = UNMOVABLE[kind][2 if flags else 0]  # as in a kernel zone, unless it is offlining
+    assert machine.has_unmovable(pfn, flags) == (pfn if in_the_way else None)
+
+
+@pytest.mark.parametrize("changes", [frozenset(), STAGES[-1], STAGES[-1] | {"restrict-movable-shortcut"}])
+@pytest.mark.parametrize("zone", [2, 3])
+@pytest.mark.parametrize("flags", [0, MEMORY_OFFLINE])
+def test_the_unmovable_codes_are_those_that_stop_the_search_in_a_column(unit, changes, zone, flags):
+    k = unit(changes).kernel
+    unmovable = unmovable_codes(changes, zone, flags)
+    every_code = [code | refs for refs in (0, REFS) for code in range(len(KINDS))]
+    for shift in range(len(every_code)):
+        column = bytes(every_code[shift:] + every_code[:shift]).ljust(512, bytes([FREE]))
+        k.memmap.sections[0].put(0, column)
+        assert has_unmovable_pages(k, k.zones[zone], 0, MIGRATE_MOVABLE, flags) == unmovable.first(column)
 
 
 def test_memory_holes_count_as_reserved(unit):

@@ -29,6 +29,7 @@ from random_steps import (
 
 from mmsim.machine.machine import Machine
 from mmsim.mm.gfp import gfp
+from mmsim.mm.kernel import ChangeName
 from mmsim.mm.page_alloc import alloc_pages, free_pages
 
 READ_ONLY = ("has_unmovable",)
@@ -41,7 +42,7 @@ class AnyOrder(RuleBasedStateMachine):
     machine: Machine
 
     @initialize(patches=patch_sets, keys=machines)
-    def boot(self, patches: frozenset[int], keys: dict[str, Any]) -> None:
+    def boot(self, patches: frozenset[ChangeName], keys: dict[str, Any]) -> None:
         """Power on."""
         self.machine = Machine(patches=patches, **keys)
         self.chunks: list[tuple[int, int]] = []

@@ -1,25 +1,34 @@
-"""The six patches as data; and the listing of a function at a stage is the code that runs."""
+"""Known changes as data; and the listing of a function at a stage is the code that runs."""
 
 import ast
+import importlib
 import inspect
+import pkgutil
+import re
+import textwrap
 from itertools import combinations
 
 import pytest
 
+import mmsim
 from mmsim import Machine
+from mmsim.machine import inside
+from mmsim.machine.pages import PLACES
 from mmsim.mm import page_isolation
-from mmsim.mm.page_isolation import has_unmovable_pages, set_migratetype_isolate
-from mmsim.series import MERGED_STAGES, PATCHES, STAGES, listing
+from mmsim.mm.page_isolation import has_unmovable_pages, set_migratetype_isolate, unset_migratetype_isolate
+from mmsim.series import BASE, CHANGES, MARK, MERGED_STAGES, PATCHES, STAGES, change_asked_for, listing
 from mmsim.virtio_mem import hotplug
 from mmsim.virtio_mem.driver import VirtioMem
 
-ALL_SETS = [frozenset(c) for n in range(7) for c in combinations(range(1, 7), n)]
-CHANGED = {function.__qualname__: function for patch in PATCHES for function in patch.functions}
+ALL_SETS = [frozenset(c) for n in range(7) for c in combinations(STAGES[6], n)]
+NAMES = [change.name for change in CHANGES]
+CHANGED = {function.__qualname__: function for change in CHANGES for function in change.functions}
 ISOLATE, GOING, ONLINE = "set_migratetype_isolate", "Hotplug.going_online", "Hotplug.online"
+UNMOVABLE, EMPTY = "has_unmovable_pages", "empty_range"
 
 
 def name(patches):
-    return "".join(map(str, sorted(patches))) or "none"
+    return "".join(sorted(map(str, patches))) or "none"
 
 
 # -- the data ------------------------------------------------------------------------------------------
@@ -35,6 +44,21 @@ def test_they_were_merged_with_the_first_two_swapped():
         "c9c510dc2964", "51030a53d81e", "48381d7e4c1f", "1c31cb493c31", "27f852795a06", "9181a980625a"]
 
 
+def test_every_change_has_a_name_of_its_own():
+    assert len(set(NAMES)) == len(CHANGES)
+
+
+def test_what_is_no_patch_of_v2_has_a_word_for_a_name():
+    others = [change for change in CHANGES if change not in PATCHES]
+    assert [(change.name, change.commit) for change in others] == [
+        ("restrict-movable-shortcut", None), ("drain-again", "9683182612214")]
+    assert all(change.number is None and change.merged is None for change in others)
+
+
+def test_the_series_is_applied_to_a_kernel_that_drains_again():
+    assert {"drain-again"} == BASE
+
+
 def test_2_4_and_6_are_neutral():
     assert [patch.number for patch in PATCHES if patch.neutral] == [2, 4, 6]
 
@@ -44,17 +68,26 @@ def test_stages_add_one_patch_each():
         assert [set(stage) for stage in stages] == [set(order[:n]) for n in range(7)]
 
 
-def test_a_patch_names_the_functions_that_ask_for_it():
-    for patch in PATCHES:
-        for function in patch.functions:
-            asked = f"patched({patch.number})" in inspect.getsource(function)
-            assert asked == (patch.number in (1, 3, 4, 5))
+def asked_for(source):
+    """The names of the changes that a source asks for, in a condition or by the mark of a comment."""
+    calls = [node for node in ast.walk(ast.parse(source)) if change_asked_for(node) is not None]
+    marks = filter(None, map(MARK.match, source.splitlines()))
+    return {*map(change_asked_for, calls), *(int(m[3]) if m[3].isdecimal() else m[3] for m in marks)}
 
 
-def test_no_other_function_asks_for_a_patch():
-    for module in (page_isolation, hotplug):
-        named = sum(inspect.getsource(f).count("patched(") for f in CHANGED.values() if f.__module__ == module.__name__)
-        assert inspect.getsource(module).count("patched(") == named
+@pytest.mark.parametrize("function", CHANGED)
+def test_a_change_names_the_functions_that_ask_for_it(function):
+    named = {change.name for change in CHANGES if CHANGED[function] in change.functions}
+    assert asked_for(textwrap.dedent(inspect.getsource(CHANGED[function]))) == named
+
+
+def test_no_other_code_asks_for_a_change():
+    modules = [importlib.import_module(m.name) for m in pkgutil.walk_packages(mmsim.__path__, "mmsim.")
+               if m.name != "mmsim.__main__"]
+    sources = "".join(map(inspect.getsource, modules))
+    for pattern in (r"\bk\.patched\(.*\)[ :]", MARK.pattern):
+        named = sum(len(re.findall(pattern, inspect.getsource(function))) for function in CHANGED.values())
+        assert len(re.findall(pattern, sources)) == named > 0
 
 
 # -- what a listing says -------------------------------------------------------------------------------
@@ -72,6 +105,11 @@ LINES = [
     (GOING, "memory block onlining denied", set(range(7))),
     (ONLINE, "ONLINE_MOVABLE", {0, 1, 2, 3, 4}),
     (ONLINE, "ONLINE_PARTIAL", set(range(7))),
+    (UNMOVABLE, "    # Could be cheaper for ZONE_MOVABLE", {0, 1}),
+    (UNMOVABLE, "        # Boot allocations and memory holes", {2, 3, 4, 5, 6}),
+    (UNMOVABLE, "        # In use, and nothing that could be moved.", {0, 1}),
+    (UNMOVABLE, "        if zone.index == ZONE_MOVABLE:", set(range(7))),
+    (EMPTY, "        drained = drain_all_pages(k, zone)", set(range(7))),
 ]
 
 
@@ -80,11 +118,50 @@ def test_which_stages_have_a_line(function, line, stages):
     assert {n for n, stage in enumerate(STAGES) if line in listing(CHANGED[function], stage)} == stages
 
 
+def code(text):
+    """A listing without its comments, as a syntax tree."""
+    return ast.dump(ast.parse(text))
+
+
 @pytest.mark.parametrize("patch", [2, 6])
 @pytest.mark.parametrize("function", CHANGED)
-def test_comments_change_no_listing(function, patch):
+def test_a_patch_of_comments_changes_no_code(function, patch):
     for patches in ALL_SETS:
-        assert listing(CHANGED[function], patches) == listing(CHANGED[function], patches ^ {patch})
+        one, other = (listing(CHANGED[function], p) for p in (patches, patches ^ {patch}))
+        assert code(one) == code(other)
+        assert (one == other) == ((function, patch) != (UNMOVABLE, 2))
+
+
+def test_without_a_change_of_the_base_the_listing_is_without_it_too():
+    assert "drain_all_pages" not in listing(CHANGED[EMPTY], STAGES[6], base=())
+    assert "drain_all_pages" in listing(CHANGED[EMPTY], {"drain-again"}, base=())
+
+
+def test_the_dropped_patch_acts_inside_the_decision():
+    text = listing(has_unmovable_pages, {"restrict-movable-shortcut"})
+    assert "        if zone.index == ZONE_MOVABLE and isol_flags & MEMORY_OFFLINE:\n" in text
+
+
+def test_a_change_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match=r"7 is no known change; known are 1, 2, 3, 4, 5, 6, restrict-"):
+        listing(has_unmovable_pages, {1, 7})
+
+
+def test_the_listing_of_the_decision_has_the_tests_of_linux_in_their_order():
+    (definition,) = ast.parse(listing(has_unmovable_pages, STAGES[6])).body
+    cma, loop, found_none = definition.body
+    assert [ast.unparse(test.test) for test in [cma, *loop.body[:-1]]] == [
+        "is_migrate_cma_page(k, start)",
+        "page is KINDS[ABSENT]",
+        "page.reserved",
+        "zone.index == ZONE_MOVABLE",
+        "page.compound",
+        "k.page_count(pfn) == 0",
+        "isol_flags & MEMORY_OFFLINE and page.hwpoison",
+        "isol_flags & MEMORY_OFFLINE and page.offline",
+        "page.lru or page.movable_ops",
+    ]
+    assert [ast.unparse(end) for end in (loop.body[-1], found_none)] == ["return pfn", "return None"]
 
 
 @pytest.mark.parametrize("patches", ALL_SETS, ids=name)
@@ -105,11 +182,11 @@ def test_a_comment_inside_a_folded_condition_stays():
 
 
 def test_a_function_without_conditions_is_its_source_without_docstring_and_annotations():
-    source = inspect.getsource(has_unmovable_pages)
-    docstring = inspect.getsource(has_unmovable_pages).split('"""')[1]
+    source = inspect.getsource(unset_migratetype_isolate)
+    docstring = source.split('"""')[1]
     left = [line for line in source.replace(f'    """{docstring}"""\n', "").splitlines() if line.strip()]
-    assert listing(has_unmovable_pages, {1}).splitlines() == [
-        "def has_unmovable_pages(k, zone, pfn, migratetype, isol_flags):", *left[1:]
+    assert listing(unset_migratetype_isolate, {1}).splitlines() == [
+        "def unset_migratetype_isolate(k, pfn, migratetype):", *left[1:]
     ]
 
 
@@ -177,8 +254,29 @@ def isolation_results(patches):
 def test_the_listing_of_isolation_is_what_runs(patches, monkeypatch):
     expected = isolation_results(patches)
     monkeypatch.setattr(page_isolation, ISOLATE, listed(set_migratetype_isolate, patches, page_isolation))
-    for others in (frozenset(), frozenset(range(1, 7)), frozenset(range(1, 7)) - patches):
+    for others in (STAGES[0], STAGES[6], STAGES[6] - patches):
         assert isolation_results(others) == expected  # the machine's own patches no longer matter
+
+
+def unmovable_results(changes):
+    """What is found in a pageblock with each state that a page can be placed in, in two zones, with each flag."""
+    found = []
+    for zone in (0, 32768):
+        for kind in PLACES:
+            machine = Machine(changes, "256M", zone_of=[("block:1", "block:2", "Movable")])
+            machine.place(zone, kind)
+            found += [machine.has_unmovable(zone, flags) for flags in ((), ("MEMORY_OFFLINE",))]
+        machine.set_pageblock(zone, "CMA")
+        found += [machine.has_unmovable(zone, (), migratetype) for migratetype in ("CMA", "Movable")]
+    return found
+
+
+@pytest.mark.parametrize("changes", [*STAGES, frozenset({"restrict-movable-shortcut"})], ids=name)
+def test_the_listing_of_the_decision_is_what_runs(changes, monkeypatch):
+    expected = unmovable_results(changes)
+    monkeypatch.setattr(inside, UNMOVABLE, listed(has_unmovable_pages, changes, page_isolation))
+    for others in (STAGES[0], frozenset(NAMES)):
+        assert unmovable_results(others) == expected
 
 
 def onlining_results(patches):
@@ -199,11 +297,11 @@ def test_the_listings_of_the_driver_are_what_runs(patches, monkeypatch):
     expected = onlining_results(patches)
     for method in (VirtioMem.going_online, VirtioMem.online):
         monkeypatch.setattr(VirtioMem, method.__name__, listed(method, patches, hotplug))
-    for others in (frozenset(), frozenset(range(1, 7))):
+    for others in (STAGES[0], STAGES[6]):
         assert onlining_results(others) == expected
 
 
 def test_stages_that_differ_in_a_listing_differ_in_code():
     """S0, S1, S3 and S4 of the isolation are four programs; S2, S5 and S6 repeat their neighbour."""
-    code = [ast.dump(ast.parse(listing(set_migratetype_isolate, stage))) for stage in STAGES]
-    assert [code[n] == code[n + 1] for n in range(6)] == [False, True, False, False, True, True]
+    trees = [code(listing(set_migratetype_isolate, stage)) for stage in STAGES]
+    assert [trees[n] == trees[n + 1] for n in range(6)] == [False, True, False, False, True, True]

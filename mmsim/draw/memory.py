@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from mmsim.draw.figure import Picture, Table, hatch, label, legend, line, plural, rect, size, svg
 from mmsim.machine.machine import Machine
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import KINDS, codes_where
+from mmsim.mm.memmap import KINDS, Codes, codes_where
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE, PAGES_PER_SECTION, ZONE_NORMAL
-from mmsim.mm.page_isolation import page_is_unmovable
+from mmsim.mm.page_isolation import MEMORY_OFFLINE, unmovable_codes
 from mmsim.mm.zones import zones_of
+from mmsim.series import BASE
 
 MANY = 24  # tiles; where there are more, neighbours that are alike become one
 
-IN_THE_WAY = codes_where(
-    lambda page, refs: page is not KINDS[0] and (page_is_unmovable(page, refs, False, True) or (page.lru and refs))
-)
+PINNED = codes_where(lambda page, refs: page.lru and refs)
+IN_THE_WAY = Codes(PINNED.chosen | unmovable_codes(BASE, ZONE_NORMAL, MEMORY_OFFLINE).chosen)
 USED = codes_where(lambda page, refs: page is not KINDS[0] and not page.offline and (page.refcount > 0 or refs))
 
 # The state of a subblock: a letter; the word for it.

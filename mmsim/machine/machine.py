@@ -18,11 +18,10 @@ from mmsim.machine.inside import TRIGGERS, InsideKernel, Pfn, Trigger, index_of
 from mmsim.machine.pages import Pages
 from mmsim.machine.result import Result, raise_errno, running
 from mmsim.machine.sizes import pfn, size
-from mmsim.mm.kernel import Kernel
+from mmsim.mm.kernel import ChangeName, Kernel
 from mmsim.mm.memory_failure import memory_failure
-from mmsim.mm.mmzone import (
-    zone_names,
-)
+from mmsim.mm.mmzone import zone_names
+from mmsim.series import BASE, STAGES, applied
 from mmsim.sim import errnos
 from mmsim.sim.cpu import ENDLESS, Path, Task, run
 from mmsim.sim.log import KernelPanic, Trace
@@ -30,28 +29,27 @@ from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.driver import VirtioMem
 from mmsim.virtio_mem.protocol import RESPONSES, Config
 
-ALL_PATCHES = frozenset(range(1, 7))
 VIRTIO_MEM = {"addr": "4G", "region": "4G", "block": "2M", "unplug_online": True,
               "requested": 0, "plugged": 0, "busy": False, "usable": None}
-
 
 
 @dataclass(eq=False)
 class Machine(InsideKernel):
     """A machine that has booted; see the methods for what can be done to it.
 
-    patches: which patches of the series its kernel has. boot_memory: RAM from address 0 (bytes, or "2G").
+    patches: which patches of the series its kernel has, and which other changes that `series.CHANGES` names, upon
+    those of `base`: `base=()` is v5.8 as it was released. boot_memory: RAM from address 0 (bytes, or "2G").
     cmdline: kernel parameters. virtio_mem: a device, as a dict of addr, region, block, unplug_online,
     requested, plugged, busy, usable. zone_of: [start pfn, end pfn, zone name] ... makes a unit machine:
     these boot pages in these zones, all of them free, and no watermarks.
     """
 
-    patches: Collection[int] = ALL_PATCHES
+    patches: Collection[ChangeName] = STAGES[-1]
     boot_memory: int | str = "2G"
     cmdline: str = ""
     virtio_mem: Mapping[str, Any] | None = None
     zone_of: Collection[tuple[Pfn, Pfn, str]] | None = None
-    drain_again: bool = True
+    base: Collection[ChangeName] = BASE
     kernel: Kernel = field(init=False)
     pages: Pages = field(init=False)
     device: Device | None = field(init=False, default=None)
@@ -60,16 +58,15 @@ class Machine(InsideKernel):
     probe_errno: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        if not set(self.patches) <= ALL_PATCHES:
-            raise ValueError(f"patches: {sorted(self.patches)} are not all between 1 and 6")
+        changes = applied(self.patches, self.base)
         memory, cmdline = size(self.boot_memory), parse_cmdline(self.cmdline)
         zone_of = None if self.zone_of is None else [
             (pfn(start), pfn(end), index_of(zone_names, zone, "zone")) for start, end, zone in self.zone_of
         ]
         check_boot(memory, zone_of or [])
         self.kernel = Kernel(
-            frozenset(self.patches), Trace(cmdline.panic_on_warn), cmdline.movable_node, zone_of is None,
-            self.drain_again, memhp_default_online_type=cmdline.memhp_default_state,
+            changes, Trace(cmdline.panic_on_warn), cmdline.movable_node, zone_of is None,
+            memhp_default_online_type=cmdline.memhp_default_state,
         )
         self.pages = Pages(self.kernel)
         boot(self.kernel, memory, cmdline, zone_of)

@@ -10,6 +10,7 @@ from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, PAGES_PER_SECTION, SECTION_SHIFT
 from mmsim.sim.cpu import IDLE, Mutex, Path, Task
 from mmsim.sim.log import Trace
 
+ChangeName = int | str  # of a change to Linux: see `mmsim.series`
 NR_CPUS = 2
 
 LOWMEM_RESERVE_RATIO = (256, 256, 32, 0)
@@ -56,13 +57,12 @@ class Notifier:
 
 @dataclass(eq=False)
 class Kernel:
-    """One kernel: what `mm/` and the drivers share. `patches` are those of the series that are applied."""
+    """One kernel: what `mm/` and the drivers share. `changes`: those that it has, of the series and others."""
 
-    patches: Collection[int]
+    changes: Collection[ChangeName]
     trace: Trace = field(default_factory=Trace)
     movable_node: bool = False
     watermarks: bool = True
-    drain_again: bool = True  # while offlining: commit 9683182612214, in v5.9 and v5.8.y
     zones: list[Zone] = field(default_factory=lambda: [Zone(index, NR_CPUS) for index in range(4)])
     memmap: MemMap = field(default_factory=MemMap)
     memory_blocks: dict[int, MemoryBlock] = field(default_factory=dict)
@@ -83,9 +83,9 @@ class Kernel:
         """The running step depends on this piece of shared state (see `interleavings.explore`)."""
         self.current.writes(key)
 
-    def patched(self, patch: int) -> bool:
-        """Is this patch of the series applied? `series.listing` folds this condition away."""
-        return patch in self.patches
+    def patched(self, change: ChangeName) -> bool:
+        """Does this kernel have a change? `series.listing` folds this condition away."""
+        return change in self.changes
 
     # -- pages --------------------------------------------------------------------------------------
 

@@ -89,6 +89,13 @@ CODE = {kind.name: code for code, kind in enumerate(KINDS)}
     ISOLATED_THP, ISOLATED_THP_TAIL,
 ) = range(len(KINDS))  # fmt: skip
 
+def firsts(column: bytes | bytearray) -> list[int]:
+    """The first place of each code in a column, upwards."""
+    if column == filled(column[0], len(column)):  # as most are
+        return [0]
+    return sorted(map(column.index, set(column)))
+
+
 class Codes:
     """A set of page codes, to be looked for in a column at the speed of C."""
 

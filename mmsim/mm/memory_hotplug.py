@@ -224,7 +224,9 @@ async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str,
         if test_pages_isolated(k, start, end, MEMORY_OFFLINE) == 0:
             __offline_isolated_pages(k, zone, start, end)
             return "", 0
-        drained = drain_all_pages(k, zone) if k.drain_again else 0
+        drained = 0
+        if k.patched("drain-again"):
+            drained = drain_all_pages(k, zone)
         await Round(progress=drained > 0)
 
 

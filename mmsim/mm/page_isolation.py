@@ -1,17 +1,20 @@
 """Taking pageblocks away from the allocator (mm/page_isolation.c, and has_unmovable_pages() of mm/page_alloc.c,
-v5.8). Patches 1, 3 and 4 of the series change `set_migratetype_isolate`, patch 2 only comments.
+v5.8). What changes them is in `mmsim.series`.
 
 Errors are negative errno values, as in the kernel.
 """
 
 from __future__ import annotations
 
-from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import KINDS, Codes, PageKind, codes_where
+from collections.abc import Collection, Iterator
+
+from mmsim.mm.kernel import ChangeName, Kernel
+from mmsim.mm.memmap import ABSENT, KINDS, REFS, Codes, PageKind, Section, codes_where, firsts
 from mmsim.mm.mmzone import (
     MAX_ORDER_NR_PAGES,
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
+    MIGRATE_MOVABLE,
     ZONE_MOVABLE,
     Zone,
     pageblock_nr_pages,
@@ -25,55 +28,66 @@ MEMORY_OFFLINE = 0x1  # the caller is memory offlining
 REPORT_FAILURE = 0x2  # say which page is in the way
 
 
-def page_is_unmovable(page: PageKind, refs: bool, in_zone_movable: bool, memory_offline: bool) -> bool:
-    """The decision of has_unmovable_pages() on one page; the order of the tests matters.
-
-    refs: somebody holds further references. Long-term pins are references like any other: the function
-    does not see them.
-    """
-    if page.reserved:
-        # Boot allocations and memory holes, which both carry PG_reserved. With movablecore= they can lie
-        # inside ZONE_MOVABLE too.
-        return True
-    if in_zone_movable:
-        # Nothing else is looked at: what was allocated here is movable, or an error of its owner.
-        return False
-    if page.hugetlb:
-        return False  # huge pages of 2 MiB and 1 GiB can be migrated on x86-64
-    if page.compound:
-        return not (page.lru or page.movable_ops)
-    if page.refcount == 0 and not refs:
-        return False  # free: in the buddy, on a per-cpu list, or given up by its driver
-    if memory_offline and page.hwpoison:
-        return False  # will never be handed out again
-    if memory_offline and page.offline:
-        return False  # its driver can let go of it in MEM_GOING_OFFLINE
-    return not (page.movable_ops or page.lru)
-
-
-UNMOVABLE: dict[tuple[bool, bool], Codes] = {
-    (movable, offline): codes_where(
-        lambda page, refs, movable=movable, offline=offline: (  # type: ignore[misc]
-            page is not KINDS[0] and page_is_unmovable(page, refs, movable, offline)
-        )
-    )
-    for movable in (False, True)
-    for offline in (False, True)
-}
-
-
-def has_unmovable_pages(k: Kernel, zone: Zone, pfn: int, migratetype: int, isol_flags: int) -> int | None:
+def has_unmovable_pages(k: Kernel, zone: Zone, start: int, migratetype: int, isol_flags: int) -> int | None:
     """The first page of a pageblock that can't be moved, or None. Only a guess: it holds no reference.
 
-    The zone's lock is held. REPORT_FAILURE does not matter here.
+    The zone's lock is held. The order of the tests matters. REPORT_FAILURE does not matter here, and long-term pins
+    are references like any other: they are not seen.
     """
-    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
-    if k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_CMA:
+    # [not 2] Could be cheaper for ZONE_MOVABLE if all pages there could be moved for sure. They can't: with
+    # [not 2] movablecore= there may be boot allocations among them.
+    if is_migrate_cma_page(k, start):
         # Only CMA may isolate its own pageblocks; to all others they are unmovable as a whole.
-        return None if migratetype == MIGRATE_CMA else pfn
-    unmovable = UNMOVABLE[zone.index == ZONE_MOVABLE, bool(isol_flags & MEMORY_OFFLINE)]
-    place = unmovable.first(k.memmap.pageblock(pfn))
-    return None if place < 0 else pfn + place
+        if migratetype == MIGRATE_CMA:
+            return None
+        return start
+    for pfn, page in pages_of_pageblock(k, start):
+        if page is KINDS[ABSENT]:
+            continue
+        # [2] Boot allocations and memory holes, which both carry PG_reserved. With movablecore= they can lie
+        # [2] inside ZONE_MOVABLE too.
+        if page.reserved:
+            return pfn
+        if zone.index == ZONE_MOVABLE and (isol_flags & MEMORY_OFFLINE or not k.patched("restrict-movable-shortcut")):
+            # Nothing else is looked at: what was allocated here is movable, or an error of its owner.
+            continue
+        if page.compound:
+            # One answer for all its pages. Huge pages of 2 MiB and 1 GiB can be migrated on x86-64.
+            if not (page.hugetlb or page.lru or page.movable_ops):
+                return pfn
+            continue
+        if k.page_count(pfn) == 0:
+            # Free: in the buddy, on a per-cpu list, or given up by its driver.
+            continue
+        if isol_flags & MEMORY_OFFLINE and page.hwpoison:
+            # Will never be handed out again.
+            continue
+        if isol_flags & MEMORY_OFFLINE and page.offline:
+            # Its driver can let go of it in MEM_GOING_OFFLINE.
+            continue
+        if page.lru or page.movable_ops:
+            continue
+        # [not 2] In use, and nothing that could be moved. Of a page with PG_reserved one can't tell which it is: a
+        # [not 2] hole, or what the kernel took for itself at boot.
+        return pfn
+    return None
+
+
+def pages_of_pageblock(k: Kernel, start: int) -> Iterator[tuple[int, PageKind]]:
+    """The pages of a pageblock that begins here, upwards: pfn and kind. Of those that are alike only the first."""
+    k.current.reads(("pages", start // MAX_ORDER_NR_PAGES))
+    for place in firsts(k.memmap.pageblock(start)):
+        yield start + place, k.memmap.kind(start + place)
+
+
+def unmovable_codes(changes: Collection[ChangeName], zone_index: int, isol_flags: int) -> Codes:
+    """The page codes that has_unmovable_pages() does not accept in a zone, found by asking it."""
+    k, found = Kernel(changes), []
+    for code in (code | refs for code in range(len(KINDS)) for refs in (0, REFS)):
+        k.memmap.sections[0] = Section(code, b"")
+        if has_unmovable_pages(k, k.zones[zone_index], 0, MIGRATE_MOVABLE, isol_flags) is not None:
+            found.append(code)
+    return Codes(found)
 
 
 async def set_migratetype_isolate(k: Kernel, pfn: int, migratetype: int, isol_flags: int) -> int:
@@ -106,6 +120,12 @@ def is_migrate_isolate_page(k: Kernel, pfn: int) -> bool:
     """Is the page's pageblock isolated?"""
     k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
     return k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_ISOLATE
+
+
+def is_migrate_cma_page(k: Kernel, pfn: int) -> bool:
+    """Does the page's pageblock belong to CMA?"""
+    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
+    return k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_CMA
 
 
 def isolate_pageblock(k: Kernel, zone: Zone, pfn: int) -> None:

@@ -36,6 +36,7 @@ from mmsim.scenario.checks import (
     where,
 )
 from mmsim.scenario.rules import RULES
+from mmsim.series import PATCHES, STAGES
 
 
 def _frame(text: str) -> str:
@@ -73,7 +74,7 @@ ZONE, TYPE, ZONES = enum(" ".join(zone_names)), enum(" ".join(migratetype_names)
 BLOCK_STATE = text('"online ZONE", "offline" or "absent"', f"online ({ZONES}|none)|offline|absent")
 VALID_ZONES = text('names of zones, or "none"', f"none|{ZONES}( {ZONES})*")
 FLAGS = unique(list_of(enum("MEMORY_OFFLINE REPORT_FAILURE")))
-PATCHES = unique(list_of(integer(1, 6)))
+PATCH_SET = unique(list_of(integer(1, len(PATCHES))))
 PATH = text(
     "a path in /sys or /proc, or one such as memory40/state",
     "(/(sys|proc)/[A-Za-z0-9_./-]|[a-z])[A-Za-z0-9_./-]*",
@@ -100,7 +101,7 @@ REQUEST = text(
 )
 
 MACHINE = obj({
-    "patches?": PATCHES,
+    "patches?": PATCH_SET,
     "boot_memory?": SIZE,
     "cmdline?": CMDLINE,
     "virtio_mem?": obj({
@@ -178,7 +179,7 @@ STEP = by_do({do: obj(ACT | keys | {"expect?": EXPECT}) for do, keys in STEPS.it
 DOCUMENT = obj({
     "format": enum("mmsim-scenario/1"), "title": SOME, "source": enum("recorded derived"),
     "kernel?": TEXT, "note?": TEXT,
-    "for_patches?": also(unique(list_of(PATCHES)), "at least one patch set"),
+    "for_patches?": also(unique(list_of(PATCH_SET)), "at least one patch set"),
     "machine": MACHINE, "steps": also(list_of(STEP), "at least one step"),
 })
 
@@ -224,7 +225,7 @@ def parse(document: object, file: str = "<scenario>") -> Scenario:
     except ScenarioError as error:
         error.file = file
         raise
-    sets = found.get("for_patches", [found["machine"].pop("patches", [1, 2, 3, 4, 5, 6])])
+    sets = found.get("for_patches", [found["machine"].pop("patches", STAGES[-1])])
     return Scenario(
         title=found["title"],
         source=found["source"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from html import escape
@@ -14,7 +14,8 @@ from traitlets import TraitError
 
 from mmsim.draw import Figure
 from mmsim.draw.style import STYLE
-from mmsim.machine.machine import ALL_PATCHES
+from mmsim.mm.kernel import ChangeName
+from mmsim.series import STAGES
 from mmsim.widgets.controls import Control
 from mmsim.widgets.parts import button, chooser, offer, row, toggle
 from mmsim.widgets.telling import Pictures, Scene, Setting, Step
@@ -34,7 +35,7 @@ class Lab(w.VBox):  # type: ignore[misc]
 
     def __init__(
         self, title: str, scene: Scene, controls: Sequence[Control] = (),
-        events: Mapping[str, Sequence[Step]] | None = None, patches: Sequence[int] = tuple(sorted(ALL_PATCHES)),
+        events: Mapping[str, Sequence[Step]] | None = None, patches: Collection[ChangeName] = STAGES[-1],
         toggles: Sequence[int] = (),
     ) -> None:
         self.title, self.scene, self.controls = title, scene, {control.name: control for control in controls}

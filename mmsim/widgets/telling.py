@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mmsim.draw import Figure
+from mmsim.mm.kernel import ChangeName
 
 NUMBERED = re.compile(r"^Step \d+ of \d+: ")
 Step = dict[str, Any]
@@ -18,7 +19,7 @@ class Setting:
     """Where the controls stand: text for each gap of a scenario, the patches, and the steps that were added."""
 
     values: Mapping[str, str]
-    patches: frozenset[int]
+    patches: frozenset[ChangeName]
     added: Sequence[Step]
 
 
