@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mmsim.mm.memmap import ABSENT, CODE, FREE, KINDS, LRU, REFS, SLAB, Codes, MemMap, Owners, Section, codes, whole
+from mmsim.mm.memmap import ABSENT, CODE, FREE, KINDS, LRU, REFS, SLAB, Codes, MemMap, Section, codes, whole
 from mmsim.mm.mmzone import PAGES_PER_SECTION
+from mmsim.mm.owners import Owners
 
 REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=100)
 

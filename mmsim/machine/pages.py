@@ -55,7 +55,7 @@ NOT_CMA = Gfp(ZONE_NORMAL, MIGRATE_UNMOVABLE, LRU)
 
 @dataclass(eq=False)
 class Allocation:
-    """Pages that somebody holds; `sections` counts them (see memmap.Owner), `pins` are pins on all of them."""
+    """Pages that somebody holds; `sections` counts them (see owners.Owner), `pins` are pins on all of them."""
 
     name: str | None
     sections: dict[int, int] = field(default_factory=dict)
@@ -146,7 +146,6 @@ class Pages:
         k, runs = self.k, self.runs(allocation)
         self.allocations.pop(allocation.name or "", None)
         for start, end in runs:
-            k.touch_pages(start, end)
             k.memmap.set_owner(start, end, None)
             k.memmap.set_refs(start, end, False)
             k.memmap.recode(start, end, {
@@ -173,7 +172,7 @@ class Pages:
         await preempt()
         for pfn, migratetype in todo:
             zone = k.page_zone(pfn)
-            k.touch_pages(pfn, pfn + 1)
+            k.memmap.touch(pfn, pfn + 1)
             k.current.writes(("pcp", zone.index))
             k.current.reads(("zone", zone.index))
             k.memmap.refs.pop(pfn, None)
@@ -217,7 +216,6 @@ class Pages:
             raise ValueError(f"{name!r} is not pinned")
         allocation.pins -= 1
         for start, end in self.runs(allocation) if not allocation.pins else []:
-            self.k.touch_pages(start, end)
             self.k.memmap.set_refs(start, end, False)
         self.restore_refs()
 

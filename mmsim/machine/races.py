@@ -58,6 +58,7 @@ class MachineRace(interleavings.Race):
     def __init__(self, machine: Machine, racers: Sequence[Racer]) -> None:
         self.machine = machine
         machine.trace.begin_step()
+        machine.kernel.memmap.record = machine.kernel.touches
         super().__init__(machine.kernel, [(r.name, system_call(machine, r)) for r in racers], NR_CPUS)
 
     def finish(self) -> None:

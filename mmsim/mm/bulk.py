@@ -85,7 +85,7 @@ def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: boo
             free_range(k, pfn, pfn + nr)
         return []
     for pfn, nr in runs:
-        k.memmap.fill(pfn, pfn + nr, mask.code)
+        k.memmap.occupy(pfn, pfn + nr, mask.code)
     return runs
 
 

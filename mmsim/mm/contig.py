@@ -76,6 +76,5 @@ def take_isolated_range(k: Kernel, start: int, end: int) -> int:
 
 def free_contig_range(k: Kernel, start: int, end: int) -> None:
     """Give a range from alloc_contig_range() back; poisoned pages are never freed."""
-    k.touch_pages(start, end)
     for pfn, nr in k.memmap.runs(start, end, codes(CONTIG)):
         free_range(k, pfn, pfn + nr)

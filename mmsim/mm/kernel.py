@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
 
 from mmsim.mm.memmap import CODE, KINDS, REFS, MemMap
-from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, PAGES_PER_SECTION, SECTION_SHIFT, ZONE_NORMAL, Zone
+from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT, ZONE_NORMAL, Zone
 from mmsim.sim.cpu import IDLE, Mutex, Path, Task
 from mmsim.sim.log import Trace
 
@@ -79,9 +79,9 @@ class Kernel:
     def __post_init__(self) -> None:
         self.trace.writes = self.touches
 
-    def touches(self, key: object) -> None:
-        """The running step depends on this piece of shared state (see `interleavings.explore`)."""
-        self.current.writes(key)
+    def touches(self, key: Hashable, change: bool = True) -> None:
+        """The running step changes this piece of shared state, or only looks at it (see `interleavings.explore`)."""
+        (self.current.writes if change else self.current.reads)(key)
 
     def patched(self, change: ChangeName) -> bool:
         """Does this kernel have a change? `series.listing` folds this condition away."""
@@ -125,29 +125,12 @@ class Kernel:
         self.trace.printk(f"flags: ({'|'.join(flags)})", "warning")
         self.trace.printk(f"page dumped because: {reason}", "warning")
 
-    def touch_pages(self, start_pfn: int, end_pfn: int) -> None:
-        """The running step changes these pages, or depends on them (see `interleavings.explore`)."""
-        if self.current.footprint is None:
-            return
-        for block in range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1):
-            self.current.writes(("pages", block), ("target", block))
-
-    def target_pages(self, start_pfn: int, end_pfn: int) -> None:
-        """The running step migrates something to these pages, which were free.
-
-        Whether another migration takes them or others makes no difference, as long as there is enough memory.
-        """
-        if self.current.footprint is None:
-            return
-        for block in range(start_pfn // MAX_ORDER_NR_PAGES, (end_pfn - 1) // MAX_ORDER_NR_PAGES + 1):
-            self.current.reads(("target", block))
-
     def lru_add_drain_all(self) -> None:
         """Put the pages that wait in per-cpu pagevecs onto the LRU."""
         if self.pagevecs:
             self.current.writes("pagevecs")
         for pfn in sorted(self.pagevecs):
-            self.touch_pages(pfn, pfn + 1)
+            self.memmap.touch(pfn, pfn + 1)
             if KINDS[self.memmap.state(pfn) & ~REFS].name == "pagevec":
                 self.memmap.recode(pfn, pfn + 1, {CODE["pagevec"]: CODE["lru"]})
         self.pagevecs.clear()

@@ -8,13 +8,12 @@ costs nothing, so a machine of a terabyte is ordinary.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 from mmsim.mm.mmzone import (
+    MAX_ORDER_NR_PAGES,
     MIGRATE_MOVABLE,
     PAGEBLOCKS_PER_SECTION,
     PAGES_PER_SECTION,
@@ -23,6 +22,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
     pageblock_order,
 )
+from mmsim.mm.owners import Owner, Owners
 
 REFS = 0x80  # further references: a pin, or somebody's get_page()
 
@@ -163,48 +163,6 @@ def filled(code: int, nr_pages: int = PAGES_PER_SECTION) -> bytes:
     return whole(code)[:nr_pages]
 
 
-class Owner(Protocol):
-    """Who holds pages, and can be followed when they are migrated."""
-
-    sections: dict[int, int]  # section number -> pages held in it
-
-
-class Owners:
-    """Who holds which pages of one section: sorted runs of (start offset, end offset, owner)."""
-
-    __slots__ = ("runs",)
-
-    def __init__(self) -> None:
-        self.runs: list[tuple[int, int, Owner]] = []
-
-    def within(self, start: int, end: int) -> list[tuple[int, int, Owner]]:
-        """The owned runs inside [start, end), clipped to it."""
-        first = max(bisect_right(self.runs, start, key=lambda run: run[0]) - 1, 0)
-        found = []
-        for low, high, owner in self.runs[first:]:
-            if low >= end:
-                break
-            if high > start:
-                found.append((max(low, start), min(high, end), owner))
-        return found
-
-    def replace(self, start: int, end: int, owner: Owner | None) -> None:
-        """Give [start, end) to `owner`, or to nobody."""
-        first = max(bisect_right(self.runs, start, key=lambda run: run[0]) - 1, 0)
-        last, middle = first, []
-        while last < len(self.runs) and self.runs[last][0] < end:
-            low, high, old = self.runs[last]
-            if low < start:
-                middle.append((low, min(high, start), old))
-            if high > end:
-                middle.append((max(low, end), high, old))
-            last += 1
-        if owner is not None:
-            middle.append((start, end, owner))
-            middle.sort(key=lambda run: run[0])
-        self.runs[first:last] = middle
-
-
 class Section:
     """The memmap of 128 MiB: page codes, and for each pageblock its migrate type and its zone."""
 
@@ -240,14 +198,29 @@ class Section:
 
 
 class MemMap:
-    """All sections, by section number (which is the number of the memory block)."""
+    """All sections, by section number (which is the number of the memory block).
+
+    `record` is told what is looked at or changed, if anybody wants to know: a search through interleavings does
+    (see `sim.schedules`). It gets a key, and whether a change was made that does not commute.
+    """
 
     def __init__(self) -> None:
         self.sections: dict[int, Section] = {}
         self.refs: dict[int, int] = {}  # pfn -> further references, where there are any that are counted
+        self.record: Callable[[Hashable, bool], None] | None = None
+
+    def touch(self, start: int, end: int, change: bool = True) -> None:
+        """Record that pages [start, end), their pageblocks or their free lists are changed, or only looked at.
+
+        In units of the largest buddy: so far reach the merging and the splitting of free pages.
+        """
+        if self.record is not None:
+            for unit in range(start // MAX_ORDER_NR_PAGES, (end - 1) // MAX_ORDER_NR_PAGES + 1):
+                self.record(("pages", unit), change)
 
     def state(self, pfn: int) -> int:
         """The code of a page, `REFS` included; ABSENT where no section is."""
+        self.touch(pfn, pfn + 1, change=False)
         section = self.sections.get(pfn >> SECTION_SHIFT)
         return section.state[pfn & SECTION_MASK] if section else ABSENT
 
@@ -257,14 +230,19 @@ class MemMap:
 
     def zone_index(self, pfn: int) -> int:
         """The index of the page's zone. Raises KeyError where no section is."""
+        if self.record is not None:
+            self.touch(pfn, pfn + 1, change=False)
         return self.sections[pfn >> SECTION_SHIFT].zones[(pfn & SECTION_MASK) >> pageblock_order]
 
     def get_pageblock_migratetype(self, pfn: int) -> int:
         """The migrate type of the page's pageblock. Raises KeyError where no section is."""
+        if self.record is not None:
+            self.touch(pfn, pfn + 1, change=False)
         return self.sections[pfn >> SECTION_SHIFT].migratetypes[(pfn & SECTION_MASK) >> pageblock_order]
 
     def set_pageblock_migratetype(self, pfn: int, migratetype: int) -> None:
         """Write the migrate type of the page's pageblock, and nothing else."""
+        self.touch(pfn, pfn + 1)
         section = self.sections[pfn >> SECTION_SHIFT]
         if not isinstance(section.migratetypes, bytearray):
             section.migratetypes = bytearray(section.migratetypes)
@@ -272,11 +250,16 @@ class MemMap:
 
     def pageblock(self, pfn: int) -> bytes | bytearray:
         """The codes of the pageblock that begins with this page."""
+        self.touch(pfn, pfn + pageblock_nr_pages, change=False)
         offset = pfn & SECTION_MASK
         return self.sections[pfn >> SECTION_SHIFT].state[offset : offset + pageblock_nr_pages]
 
-    def parts(self, start: int, end: int) -> Iterator[tuple[Section, int, int, int]]:
-        """[start, end) cut at the sections: section, offset range in it, pfn of its first page."""
+    def parts(self, start: int, end: int, change: bool = False) -> Iterator[tuple[Section, int, int, int]]:
+        """[start, end) cut at the sections: section, offset range in it, pfn of its first page.
+
+        change: the caller is going to change what it gets.
+        """
+        self.touch(start, end, change)
         while start < end:
             number, offset = start >> SECTION_SHIFT, start & SECTION_MASK
             stop = min(PAGES_PER_SECTION, offset + end - start)
@@ -286,19 +269,28 @@ class MemMap:
 
     def fill(self, start: int, end: int, code: int) -> None:
         """Set the codes of the pages [start, end)."""
+        for section, low, high, _ in self.parts(start, end, change=True):
+            section.fill(low, high, code)
+
+    def occupy(self, start: int, end: int, code: int) -> None:
+        """Set the codes of free pages that the buddy has handed out to whoever wanted any pages.
+
+        For a search it is no change: nobody who only looks tells such a page from a free one, and to get these
+        pages or others is the same.
+        """
         for section, low, high, _ in self.parts(start, end):
             section.fill(low, high, code)
 
     def set_refs(self, start: int, end: int, further: bool) -> None:
         """Mark the pages [start, end) as having further references, or as having none."""
         table = bytes((code & ~REFS) | (REFS if further else 0) for code in range(256))
-        for section, low, high, _ in self.parts(start, end):
+        for section, low, high, _ in self.parts(start, end, change=True):
             section.put(low, section.state[low:high].translate(table))
 
     def recode(self, start: int, end: int, mapping: dict[int, int]) -> None:
         """Change the codes of the pages [start, end) by a mapping; `REFS` stays."""
         table = recoding(tuple(mapping.items()))
-        for section, low, high, _ in self.parts(start, end):
+        for section, low, high, _ in self.parts(start, end, change=True):
             section.put(low, section.state[low:high].translate(table))
 
     def find(self, start: int, end: int, wanted: Codes) -> int | None:
@@ -341,6 +333,7 @@ class MemMap:
         for section, low, high, base in self.parts(start, end):
             number = base >> SECTION_SHIFT
             for a, b, old in section.owners.within(low, high):
+                self.record_owner(old, change=False)  # to take several pages from somebody commutes
                 old.sections[number] -= b - a
                 if not old.sections[number]:
                     del old.sections[number]
@@ -348,8 +341,14 @@ class MemMap:
             if owner is not None:
                 owner.sections[number] = owner.sections.get(number, 0) + high - low
 
+    def record_owner(self, owner: Owner, change: bool) -> None:
+        """Record that an owner's pages are asked for, or that some are taken from it."""
+        if self.record is not None:
+            self.record(("owner", owner.name), change)
+
     def pages_of(self, owner: Owner) -> Iterator[tuple[int, int]]:
         """All pages that an owner holds, as runs (first pfn, number of pages), upwards."""
+        self.record_owner(owner, change=True)  # which is to see all that was taken
         for number in sorted(owner.sections):
             base = number << SECTION_SHIFT
             for low, high, who in list(self.sections[number].owners.runs):

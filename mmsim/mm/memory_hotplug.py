@@ -50,7 +50,7 @@ from mmsim.sim.errnos import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
 def move_pfn_range_to_zone(k: Kernel, zone: Zone, block: MemoryBlock) -> None:
     """Give the block's pages to a zone: its span grows, the memmap is initialised, no page is free yet."""
     k.current.writes(("zone", zone.index))
-    k.touch_pages(block.start_pfn, block.end_pfn)
+    k.memmap.touch(block.start_pfn, block.end_pfn)
     grow_zone_span(zone, block.start_pfn, PAGES_PER_SECTION)
     zone.sections[block.id] = PAGES_PER_SECTION
     section = Section(RESERVED, filled(zone.index, PAGEBLOCKS_PER_SECTION))
@@ -62,7 +62,6 @@ def move_pfn_range_to_zone(k: Kernel, zone: Zone, block: MemoryBlock) -> None:
 def remove_pfn_range_from_zone(k: Kernel, zone: Zone, block: MemoryBlock) -> None:
     """Take the block's pages from their zone again; the span shrinks at its ends, the memmap is dead."""
     k.current.writes(("zone", zone.index))
-    k.touch_pages(block.start_pfn, block.end_pfn)
     del zone.sections[block.id]
     shrink_zone_span(k, zone)
     forget_pages(k, block)
@@ -71,6 +70,7 @@ def remove_pfn_range_from_zone(k: Kernel, zone: Zone, block: MemoryBlock) -> Non
 
 def forget_pages(k: Kernel, block: MemoryBlock) -> None:
     """Poison the memmap of a block: nothing that pointed to its pages may be left."""
+    k.memmap.touch(block.start_pfn, block.end_pfn)
     section = Section(ABSENT, filled(ZONE_NORMAL, PAGEBLOCKS_PER_SECTION))
     section.online = False
     k.memmap.set_owner(block.start_pfn, block.end_pfn, None)
@@ -87,7 +87,6 @@ def forget_pages(k: Kernel, block: MemoryBlock) -> None:
 def generic_online_page(k: Kernel, start: int, end: int) -> None:
     """Hand pages of a block that is being onlined to the buddy."""
     zone = k.page_zone(start)
-    k.touch_pages(start, end)
     k.memmap.fill(start, end, FREE)
     zone.managed_pages += end - start
     put_back(k, zone, start, end)
@@ -212,7 +211,6 @@ async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str,
         if k.current.signal_pending:
             return "signal backoff", -EINTR
         k.lru_add_drain_all()
-        k.touch_pages(start, end)
         found, pfn = scan_movable_pages(k, start, end)
         if found == 0:
             await Round(await do_migrate_range(k, pfn, end))
@@ -306,6 +304,7 @@ def try_remove_memory(k: Kernel, block_id: int) -> int:
     if block.state != "offline":
         k.trace.printk(f"removing memory fails, because memory {mem_range(block)} is onlined", "warning")
         return -EBUSY
+    k.memmap.touch(block.start_pfn, block.end_pfn)
     del k.memory_blocks[block_id]
     del k.memmap.sections[block_id]
     k.trace.emit("state", f"memory{block_id}: absent", (block_id, "absent"))

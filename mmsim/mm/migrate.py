@@ -65,14 +65,12 @@ def isolate_movable_pages(k: Kernel, start: int, end: int, limit: int) -> tuple[
         pages.append((found, nr_pages))
         count, pfn = count + nr_pages, found + nr_pages
         k.memmap.recode(found, pfn, ISOLATE)
-    k.touch_pages(start, pfn if count >= limit else end)
     return pages, pfn if count >= limit else end
 
 
 def putback_movable_pages(k: Kernel, pages: Pages) -> None:
     """Put pages that were not migrated back onto the LRU; those given back by their owner are freed."""
     for pfn, nr_pages in pages:
-        k.touch_pages(pfn, pfn + nr_pages)
         for first, nr in k.memmap.runs(pfn, pfn + nr_pages, FREED):
             free_range(k, first, first + nr)
         k.memmap.recode(pfn, pfn + nr_pages, PUT_BACK)
@@ -107,7 +105,6 @@ def depends_on_memory(k: Kernel, pfn: int, nr_pages: int, mask: Gfp, single: boo
     """For `interleavings.explore`: migration depends on its zonelist's free memory, unless there is plenty for two."""
     if k.current.footprint is None:
         return
-    k.touch_pages(pfn, pfn + nr_pages)
     zonelist = k.zonelists[mask.highest_zone]
     if single and zonelist and available(zonelist[0], mask, 0) >= 2 * nr_pages:
         k.current.reads(("zone", zonelist[0].index))
@@ -150,8 +147,7 @@ def migrate_base_pages(k: Kernel, pfn: int, nr_pages: int, mask: Gfp) -> tuple[P
 def move_pages(k: Kernel, source: int, target: int, nr_pages: int, code: int) -> None:
     """Copy pages to their new place, with their owners, and free the old ones."""
     owned = k.memmap.owned(source, source + nr_pages)
-    k.target_pages(target, target + nr_pages)
-    k.memmap.fill(target, target + nr_pages, code)
+    k.memmap.occupy(target, target + nr_pages, code)
     free_range(k, source, source + nr_pages)
     for start, end, owner in owned:
         k.memmap.set_owner(start - source + target, end - source + target, owner)
@@ -167,7 +163,7 @@ def migrate_thp(k: Kernel, pfn: int, nr_pages: int, mask: Gfp) -> tuple[Pages, b
         k.memmap.fill(pfn, pfn + nr_pages, ISOLATED_LRU)
         return migrate_base_pages(k, pfn, nr_pages, mask)
     move_pages(k, pfn, target[0][0], nr_pages, THP_TAIL)
-    k.memmap.fill(target[0][0], target[0][0] + 1, THP)
+    k.memmap.occupy(target[0][0], target[0][0] + 1, THP)
     return [], False
 
 

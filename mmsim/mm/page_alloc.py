@@ -326,7 +326,7 @@ def drain_all_pages(k: Kernel, zone: Zone) -> int:
     for pcp in [pcp for lists in zone.pageset for pcp in lists if pcp]:
         k.current.writes(("pcp", zone.index))
         for pfn in pcp:
-            k.touch_pages(pfn, pfn + 1)
+            k.memmap.touch(pfn, pfn + 1)
         drained += len(pcp)
         free_pcppages_bulk(k, zone, pcp, len(pcp))
     return drained

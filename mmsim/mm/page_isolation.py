@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from mmsim.mm.kernel import ChangeName, Kernel
 from mmsim.mm.memmap import ABSENT, KINDS, REFS, Codes, PageKind, Section, codes_where, firsts
 from mmsim.mm.mmzone import (
-    MAX_ORDER_NR_PAGES,
     MIGRATE_CMA,
     MIGRATE_ISOLATE,
     MIGRATE_MOVABLE,
@@ -75,7 +74,6 @@ def has_unmovable_pages(k: Kernel, zone: Zone, start: int, migratetype: int, iso
 
 def pages_of_pageblock(k: Kernel, start: int) -> Iterator[tuple[int, PageKind]]:
     """The pages of a pageblock that begins here, upwards: pfn and kind. Of those that are alike only the first."""
-    k.current.reads(("pages", start // MAX_ORDER_NR_PAGES))
     for place in firsts(k.memmap.pageblock(start)):
         yield start + place, k.memmap.kind(start + place)
 
@@ -118,20 +116,17 @@ async def set_migratetype_isolate(k: Kernel, pfn: int, migratetype: int, isol_fl
 
 def is_migrate_isolate_page(k: Kernel, pfn: int) -> bool:
     """Is the page's pageblock isolated?"""
-    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
     return k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_ISOLATE
 
 
 def is_migrate_cma_page(k: Kernel, pfn: int) -> bool:
     """Does the page's pageblock belong to CMA?"""
-    k.current.reads(("pages", pfn // MAX_ORDER_NR_PAGES))
     return k.memmap.get_pageblock_migratetype(pfn) == MIGRATE_CMA
 
 
 def isolate_pageblock(k: Kernel, zone: Zone, pfn: int) -> None:
     """What a successful isolation changes: the type, the counters, the free list of the free pages."""
     k.current.reads(("zone", zone.index))
-    k.touch_pages(pfn, pfn + pageblock_nr_pages)
     change_pageblock(k, zone, pfn, MIGRATE_ISOLATE)
     zone.nr_isolate_pageblock += 1
     k.trace.emit("isolate", f"pageblock {pfn:#x}: Isolate", pfn)
@@ -150,7 +145,6 @@ def unset_migratetype_isolate(k: Kernel, pfn: int, migratetype: int) -> None:
     with zone.lock:
         if not is_migrate_isolate_page(k, pfn):
             return
-        k.touch_pages(pfn, pfn + pageblock_nr_pages)
         k.current.reads(("zone", zone.index))
         change_pageblock(k, zone, pfn, migratetype)
         zone.nr_isolate_pageblock -= 1
@@ -204,7 +198,6 @@ def test_pages_isolated(k: Kernel, start: int, end: int, isol_flags: int) -> int
 
     With MEMORY_OFFLINE, poisoned pages and PG_offline pages without a reference are good enough.
     """
-    k.touch_pages(start, end)
     first = start & -pageblock_nr_pages
     for section, low, high, _ in k.memmap.parts(first, end):
         types = section.migratetypes[low >> pageblock_order : ((high - 1) >> pageblock_order) + 1]

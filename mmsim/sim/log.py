@@ -7,7 +7,7 @@ kernel/panic.c and lib/ratelimit.c, v5.8, as far as they can be seen from outsid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
@@ -52,7 +52,7 @@ class RateLimit:
     missed: int = 0
 
 
-def nobody(key: object) -> None:
+def nobody(key: Hashable) -> None:
     """Told of an event when nobody wants to know."""
 
 
@@ -68,7 +68,7 @@ class Trace:
         self.limits: dict[tuple[str, str], RateLimit] = {}
         self.panicked: str | None = None
         # Told of every key of shared state that an event depends on; see cpu.Task.writes.
-        self.writes: Callable[[object], None] = nobody
+        self.writes: Callable[[Hashable], None] = nobody
 
     def __len__(self) -> int:
         return len(self.events)

@@ -179,7 +179,6 @@ class Hotplug:
     def going_offline(self, mb_id: int) -> int:
         """Drop the references of the unplugged pages, so that offlining can step over them."""
         for start, end in self.unplugged_pages(mb_id):
-            self.k.touch_pages(start, end)
             self.k.page_zone(start).managed_pages += end - start
             for pfn, nr_pages in self.k.memmap.runs(start, end, REFERENCED):
                 for page in range(pfn, pfn + nr_pages):
@@ -191,7 +190,6 @@ class Hotplug:
     def cancel_offline(self, mb_id: int) -> None:
         """Take the references of the unplugged pages again."""
         for start, end in self.unplugged_pages(mb_id):
-            self.k.touch_pages(start, end)
             self.k.page_zone(start).managed_pages -= end - start
             self.k.memmap.recode(start, end, TAKE_REFERENCE)
 
@@ -229,14 +227,12 @@ class Hotplug:
 
     def fake_offline(self, start: int, end: int) -> None:
         """Hide allocated pages: PG_offline, and no longer managed."""
-        self.k.touch_pages(start, end)
         self.k.memmap.set_owner(start, end, None)
         self.k.memmap.fill(start, end, OFFLINE)
         self.k.page_zone(start).managed_pages -= end - start
 
     def fake_online(self, start: int, end: int) -> None:
         """Give hidden pages to the buddy: for the first time if PG_dirty is set, else back to it."""
-        self.k.touch_pages(start, end)
         self.k.current.writes(("zone", self.k.page_zone(start).index))
         for pfn, nr_pages in self.k.memmap.runs(start, end, DIRTY):
             generic_online_page(self.k, pfn, pfn + nr_pages)
