@@ -27,7 +27,7 @@ from mmsim.mm.page_alloc import put_back, rmqueue
 
 
 def available(zone: Zone, mask: Gfp, order: int) -> int:
-    """How many chunks of an order this zone can give to such a request."""
+    """How many chunks of an order this zone can give to such a request. Poisoned pages are no memory."""
     spare = zone.nr_free_pages - zone.watermark_min - zone.lowmem_reserve[mask.highest_zone]
     usable = [t for t in range(MIGRATE_ISOLATE) if t != MIGRATE_CMA or mask.migratetype == MIGRATE_MOVABLE]
     if mask.migratetype != MIGRATE_MOVABLE:
@@ -36,8 +36,9 @@ def available(zone: Zone, mask: Gfp, order: int) -> int:
     if order > pageblock_order:
         lists.append((order, beside_reserve(zone)))
     chunks = sum([len(area) << (o - order) for o, area in lists])
-    poisoned = {pfn >> order for pfn in zone.poisoned if any(pfn & -(1 << o) in area for o, area in lists)}
-    return max(min(chunks - len(poisoned), spare >> order), 0)
+    poisoned = [pfn for pfn in zone.poisoned if any(pfn & -(1 << o) in area for o, area in lists)]
+    chunks -= len({pfn >> order for pfn in poisoned})
+    return max(min(chunks, (spare - len(poisoned)) >> order), 0)
 
 
 def beside_reserve(zone: Zone) -> FreeList:
@@ -49,50 +50,50 @@ def beside_reserve(zone: Zone) -> FreeList:
 
 def take_chunks(k: Kernel, zone: Zone, mask: Gfp, order: int, count: int) -> Iterator[tuple[int, int]]:
     """Take `count` chunks of an order out of a zone, as runs (first pfn, number of pages)."""
-    lists = zone.free_area[mask.migratetype]
     left = count << order
     while left:
-        smallest = next((o for o in range(order, MAX_ORDER) if lists[o]), order)
         # No more than a pageblock: the next one may have another type.
-        fits = max(min(smallest, pageblock_order, left.bit_length() - 1), order)
+        fits = max(min(next_order(zone, mask.migratetype, order), pageblock_order, left.bit_length() - 1), order)
         pfn = rmqueue(k, zone, fits, mask.migratetype)
-        if pfn is None and fits > order:
-            continue  # all chunks of that size had a poisoned page; they are smaller ones now
         if pfn is None:
             return
         left -= 1 << fits
         yield pfn, 1 << fits
 
 
+def next_order(zone: Zone, migratetype: int, order: int) -> int:
+    """The order of the chunk that is next to be taken or split; that of the request if a poisoned page is in there."""
+    for current_order in range(order, MAX_ORDER):
+        if area := zone.free_area[migratetype][current_order]:
+            pfn = next(iter(area)) if current_order == MAX_ORDER - 1 else next(reversed(area))
+            poisoned = any(pfn <= page < pfn + (1 << current_order) for page in zone.poisoned)
+            return order if poisoned else current_order
+    return order
+
+
 def alloc_bulk(k: Kernel, mask: Gfp, nr_pages: int, order: int = 0, partial: bool = False) -> list[tuple[int, int]]:
-    """Allocate many pages at once, in chunks of an order: runs (first pfn, number of pages), joined.
+    """Allocate many pages at once, in chunks of an order: runs (first pfn, number of pages), in the order taken.
 
     All of it or nothing (an empty list), unless `partial` is set. The codes of the pages are set.
     """
-    offers, wanted = [], nr_pages >> order
-    for zone in k.zonelists[mask.highest_zone]:
-        offers.append((zone, min(available(zone, mask, order), wanted)))
-        wanted -= offers[-1][1]
-        if not wanted:
-            break
-    if wanted and not partial:
+    zonelist, left = k.zonelists[mask.highest_zone], nr_pages >> order
+    if not partial and sum(available(zone, mask, order) for zone in zonelist) < left:
         return []
-    taken = [run for zone, count in offers for run in take_chunks(k, zone, mask, order, count)]
-    left = nr_pages - sum(nr for _, nr in taken)
+    taken: list[tuple[int, int]] = []
+    for zone in zonelist:
+        if left:
+            here = list(take_chunks(k, zone, mask, order, min(available(zone, mask, order), left)))
+            taken, left = taken + here, left - (sum(nr for _, nr in here) >> order)
     runs = joined(taken)
-    if left and not partial:
-        for pfn, nr in runs:
-            free_range(k, pfn, pfn + nr)
-        return []
     for pfn, nr in runs:
         k.memmap.occupy(pfn, pfn + nr, mask.code)
     return runs
 
 
 def joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs (first pfn, number of pages) sorted, with neighbours made one."""
+    """Runs (first pfn, number of pages) in the same order, with those made one that follow one another."""
     result: list[tuple[int, int]] = []
-    for pfn, nr_pages in sorted(runs):
+    for pfn, nr_pages in runs:
         if result and sum(result[-1]) == pfn:
             result[-1] = (result[-1][0], result[-1][1] + nr_pages)
         else:

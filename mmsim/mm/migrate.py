@@ -6,6 +6,7 @@ A list of isolated pages is a list of runs (first pfn, number of pages); a huge 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from mmsim.mm.bulk import alloc_bulk, available, free_range, joined
 from mmsim.mm.gfp import Gfp, gfp
@@ -82,13 +83,22 @@ def migration_target(k: Kernel, pfn: int) -> Gfp:
     return gfp("GFP_HIGHUSER_MOVABLE" if movable else "GFP_USER|__GFP_MOVABLE")
 
 
+def of_one_zone(k: Kernel, pages: Pages) -> Iterator[tuple[int, int]]:
+    """The same pages, in runs each of which lies in one zone: it is the zone that decides on the target."""
+    for pfn, nr_pages in pages:
+        blocks = range((pfn & -pageblock_nr_pages) + pageblock_nr_pages, pfn + nr_pages, pageblock_nr_pages)
+        borders = [block for block in blocks if k.memmap.zone_index(block) != k.memmap.zone_index(block - 1)]
+        yield from ((low, high - low) for low, high in pairwise([pfn, *borders, pfn + nr_pages]))
+
+
 def migrate_pages(k: Kernel, pages: Pages, mask: Gfp | None = None) -> tuple[int, Pages]:
-    """Migrate isolated pages to wherever the zonelist (of `mask`, else the usual one) has room.
+    """Migrate isolated pages, one after another, to wherever the zonelist (of `mask`, else the usual one) has room.
 
     Returns 0, the number of pages that could not be migrated (they have further references), or -ENOMEM; and
     the list of those that are left.
     """
     left: Pages = []
+    pages = list(of_one_zone(k, pages))
     for index, (pfn, nr_pages) in enumerate(pages):
         code = k.memmap.state(pfn) & ~REFS
         move = {ISOLATED_THP: migrate_thp, HUGETLB: migrate_hugetlb}.get(code, migrate_base_pages)

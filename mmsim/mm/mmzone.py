@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
 
 from mmsim.sim.cpu import SpinLock
 
@@ -38,7 +37,7 @@ zone_names = ("DMA", "DMA32", "Normal", "Movable")
 DMA_END_PFN = (16 << 20) >> PAGE_SHIFT
 DMA32_END_PFN = (4 << 30) >> PAGE_SHIFT
 
-FreeList = MutableMapping[int, None]
+FreeList = dict[int, None]
 
 
 class LargestBuddies(OrderedDict[int, None]):
