@@ -1,5 +1,7 @@
-"""Large and small things a machine does: a terabyte guest, offlining a block, five racing isolators, all scenarios."""
+"""Large and small things a machine does: a terabyte guest, a shrink that migrates, offlining a block, five racing
+isolators, all scenarios."""
 
+import random
 import resource
 import statistics
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from mmsim import STAGES, Machine
 from mmsim.machine.races import explore, race
+from mmsim.mm import contig
 from mmsim.scenario import replay_file, scenario_files
 
 REPORT = ("MEMORY_OFFLINE", "REPORT_FAILURE")
@@ -34,6 +37,29 @@ def terabyte():
     machine.allocate("half", "512G")
     machine.resize("512G")
     assert machine.device.size == 512 << 30, machine.device.size
+
+
+def busy_guest():
+    """A guest of 4 + 4 GiB that has been in use for a while: user and kernel memory of all sizes, with gaps."""
+    machine = Machine(boot_memory="4G", cmdline="memhp_default_state=online_movable", virtio_mem={"addr": "4G"})
+    machine.resize("4G")
+    chance = random.Random(1)
+    for number in range(120):
+        gfp = chance.choice(["GFP_HIGHUSER_MOVABLE"] * 3 + ["GFP_KERNEL"])
+        machine.allocate(str(number), f"{chance.randrange(1, 12000) * 4}K", gfp)
+    for number in chance.sample(range(120), 60):
+        machine.free(str(number))
+    return machine
+
+
+def shrink_that_migrates():
+    """Unplug all of that guest's 4 GiB: seconds, seconds in clusters of 32 pages, and the pages that were migrated."""
+    machine, again = busy_guest(), busy_guest()
+    at_once, rule = seconds(lambda: machine.resize(0)), contig.is_one_cluster
+    contig.is_one_cluster = lambda *range_: False
+    in_clusters = seconds(lambda: again.resize(0))
+    contig.is_one_cluster = rule
+    return at_once, in_clusters, sum(event.data[2] for event in machine.trace.since(0, "migrate"))
 
 
 def calibrate():
@@ -75,6 +101,9 @@ def main():
 
     say("1 TiB guest: plug, online movable, hold half, shrink", seconds(terabyte))
     print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    at_once, in_clusters, pages = shrink_that_migrates()
+    say(f"shrink a guest by 4 GiB, {pages} pages migrated ({in_clusters / at_once:.0f} times as fast as in clusters "
+        "of 32)", at_once)
     say("offline an idle 128 MiB block", statistics.median(offline_block() for _ in range(25)))
     for patches in (STAGES[0], STAGES[-1]):
         found = isolators(patches)

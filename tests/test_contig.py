@@ -1,7 +1,12 @@
 """Allocating a given range: what makes it fail early, late, or only for a while."""
 
 import pytest
+from hypothesis import given, note, settings
+from invariants import check, difference, fingerprint
+from random_steps import REPEATABLE, attempt, st
 
+from mmsim import Machine, explore, race
+from mmsim.mm import contig
 from mmsim.mm.contig import alloc_contig_range, free_contig_range
 from mmsim.mm.mmzone import migratetype_names
 
@@ -158,3 +163,131 @@ def test_a_poisoned_page_is_never_given_back(unit, drive):
     free_contig_range(machine.kernel, 0, 1024)
     assert kinds(machine, 6, 7, 8) == ["free", "hwpoison", "free"]
     assert machine.kernel.zones[2].poisoned == set()
+
+
+# -- one cluster, or many --------------------------------------------------------------------------------
+
+
+def clusters(machine, do, *args):
+    """The pages that each migration moved."""
+    return [e.data[2] for e in machine.attempt(do, *args).events if e.kind == "migrate"]
+
+
+def filled(unit):
+    """512 pages of user memory that fill a pageblock, and the same number of free pages elsewhere."""
+    machine = unit()
+    machine.place(MOVABLE, "lru", 512, "user")
+    return machine
+
+
+def test_a_path_that_is_alone_migrates_all_as_one_cluster(unit):
+    assert clusters(filled(unit), "alloc_contig", MOVABLE, MOVABLE + 1024) == [512]
+
+
+def test_clusters_have_32_pages_when_rounds_are_counted(unit):
+    machine = filled(unit)
+    machine.place(5, "lru", 1, "other")
+    machine.free_after("other", 3)
+    assert clusters(machine, "alloc_contig", MOVABLE, MOVABLE + 1024) == [32] * 16
+
+
+def test_clusters_have_32_pages_when_a_page_has_further_references(unit):
+    machine = filled(unit)
+    machine.ref(MOVABLE + 100, 1)
+    assert clusters(machine, "alloc_contig", MOVABLE, MOVABLE + 1024) == [32, 32, 32, 4, 27]
+
+
+def test_clusters_have_32_pages_when_others_may_run(unit):
+    (outcome,) = explore(filled(unit), race("alloc_contig", start=MOVABLE, end=MOVABLE + 1024)).outcomes
+    assert [e.data[2] for e in outcome.events if e.kind == "migrate"] == [32] * 16
+
+
+def test_as_many_pages_are_migrated_before_memory_runs_short(unit):
+    machine = filled(unit)
+    machine.place(MOVABLE + 512, "slab", 32768 - 512)
+    machine.place(0, "slab", 32768 - 100)
+    assert clusters(machine, "alloc_contig", MOVABLE, MOVABLE + 512) == [100]
+
+
+def moves(machine):
+    """All events; runs of migration, however they were cut, are one where both places follow one another."""
+    found = []
+    for event in machine.trace.events:
+        if event.kind != "migrate":
+            found.append(event)
+            continue
+        source, target, nr_pages = event.data
+        if isinstance(found[-1], list) and found[-1][:2] == [source, target]:
+            nr_pages += found.pop()[2]
+        found.append([source + event.data[2], target + event.data[2], nr_pages])
+    return found
+
+
+def owners(machine):
+    """Who holds which pages, whatever the runs are in which it is remembered: (first pfn, end pfn, name)."""
+    found = []
+    for start, end, owner in machine.kernel.memmap.owned(0, 1 << 19):
+        if found and found[-1][1:] == [start, owner]:
+            start = found.pop()[0]
+        found.append([start, end, owner])
+    return [(start, end, owner.name) for start, end, owner in found]
+
+
+def everything(machine):
+    """All there is to know of a machine but how its migrations were cut."""
+    found = {**fingerprint(machine), "moves": {"all": moves(machine)}, "owned": {"all": owners(machine)}}
+    del found["trace"]["events"]
+    for name in found:
+        if name.startswith("section"):
+            del found[name]["owners"]
+    return found
+
+
+pfns = st.integers(0, 15).flatmap(lambda block: st.sampled_from([0, 0, 5, 300, 500]).map(lambda at: block * 512 + at))
+kinds_moved = st.sampled_from(["lru", "lru", "movable_ops", "balloon", "lru_pinned", "pagevec", "slab"])
+names = st.sampled_from([None, None, "a", "b"])
+users = st.builds(
+    lambda pfn, kind, count, name: ("place", {"pfn": pfn, "kind": kind, "count": count, "name": name}),
+    pfns, kinds_moved, st.sampled_from([1, 20, 200, 700]), names)
+huge = st.builds(
+    lambda block, name: ("place", {"pfn": block * 512, "kind": "thp", "count": 1, "name": name}),
+    st.integers(0, 15), names)
+single = st.builds(lambda pfn: ("poison", {"pfn": pfn}), pfns) | st.builds(
+    lambda pfn: ("ref", {"pfn": pfn, "delta": 1}), pfns)
+types = st.builds(
+    lambda pfn, name: ("set_pageblock", {"pfn": pfn, "migratetype": name}), pfns,
+    st.sampled_from(["Unmovable", "Reclaimable", "HighAtomic", "CMA"]))
+fillers = st.builds(
+    lambda size, gfp: ("allocate", {"name": "filler", "size": size, "gfp": gfp}),
+    st.sampled_from(["1M", "8M", "12M", "20M", "28M"]), st.sampled_from(["GFP_KERNEL", "GFP_HIGHUSER_MOVABLE"]))
+later = st.builds(lambda name, rounds: ("free_after", {"name": name, "after_rounds": rounds}),
+                  st.sampled_from(["a", "b"]), st.integers(0, 40))
+ranges = st.builds(lambda start, nr: ("alloc_contig", {"start": start, "end": min(start + nr, 8192)}), pfns,
+                   st.sampled_from([100, 1024, 2048, 5000]))
+guests = st.builds(
+    lambda *parts: [step for part in parts for step in part],
+    st.lists(users | users | huge | single | types, min_size=3, max_size=20), st.lists(fillers, max_size=1),
+    st.lists(ranges | ranges | later, min_size=1, max_size=4))
+
+
+def guest(watermark):
+    """32 MiB: 8 MiB in ZONE_DMA32, 12 MiB in ZONE_NORMAL, 12 MiB in ZONE_MOVABLE."""
+    machine = Machine(boot_memory="32M", zone_of=[(0, 2048, "DMA32"), (2048, 5120, "Normal"), (5120, 8192, "Movable")])
+    for zone in machine.kernel.zones:
+        zone.watermark_min = watermark
+    return machine
+
+
+@settings(REPEATABLE, max_examples=150)
+@given(st.sampled_from([0, 50]), guests)
+def test_one_cluster_does_what_many_do(watermark, steps):
+    """In ranges with and without references, poisoned pages, huge pages and room; the rest of the machine, too."""
+    fast, slow = guest(watermark), guest(watermark)
+    for step in steps:
+        end = attempt(fast, step)
+        with pytest.MonkeyPatch.context() as context:
+            context.setattr(contig, "is_one_cluster", lambda *args: False)
+            assert attempt(slow, step) == end
+        note(f"{step} -> {end}")
+        assert not difference(everything(fast), everything(slow))
+    check(fast)

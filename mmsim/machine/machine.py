@@ -105,7 +105,8 @@ class Machine(InsideKernel):
         waiting = [trigger for trigger in self.triggers if trigger.what in triggers]
         self.triggers = [trigger for trigger in self.triggers if trigger.what not in triggers]
         try:
-            result = run(self.kernel, task, lambda rounds: self.fire(waiting, rounds, task))
+            each_round = (lambda rounds: self.fire(waiting, rounds, task)) if waiting else None
+            result = run(self.kernel, task, each_round)
         finally:
             if self.trace.panicked is None:
                 self.settle()

@@ -91,6 +91,7 @@ class Task:
     footprint: Footprint | None = None  # None: nobody wants to know
     signal_pending: bool = False
     endless: bool = False
+    alone: bool = False  # nothing happens between two of its steps, and nobody counts its rounds
     stalled: Footprint | None = None
     done: bool = False
     result: object = None
@@ -141,15 +142,17 @@ class System(Protocol):
         """Is any work queued?"""
 
 
-def run(system: System, task: Task, each_round: Callable[[int], bool] = lambda rounds: False) -> Any:
+def run(system: System, task: Task, each_round: Callable[[int], bool] | None = None) -> Any:
     """Drive one path alone to its end and return its result; raises what the path raises.
 
-    `each_round` is called with the number of finished rounds of the path's retry loop, first with 0, and
-    tells whether anything is still going to happen from outside. After `ROUNDS_WITHOUT_PROGRESS` rounds that
-    changed nothing, and with nothing to come, the task gets a signal and is marked endless.
+    `each_round`, if there is one, is called with the number of finished rounds of the path's retry loop, first
+    with 0, and tells whether anything is still going to happen from outside. After `ROUNDS_WITHOUT_PROGRESS`
+    rounds that changed nothing, and with nothing to come, the task gets a signal and is marked endless.
     """
     previous, futile, rounds = system.current, 0, 0
     system.current, system.trace.cpu = task, task.cpu
+    task.alone = each_round is None
+    each_round = each_round or (lambda rounds: False)
     each_round(0)
     try:
         while (point := task.step()) is not None and point is not IDLE:
