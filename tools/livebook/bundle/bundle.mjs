@@ -9,10 +9,11 @@ import v8 from "node:v8";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import { loadPyodide } from "pyodide";
-import * as pyodide from "./pyodide.mjs";
+import { namesIn } from "./names.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const above = dirname(here);
+const PYODIDE = join(above, "node_modules/pyodide");
 const { out, stage, imports } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const text = (name) => readFileSync(join(here, name), "utf8");
 const sum = (file, algorithm, encoding) => createHash(algorithm).update(readFileSync(file)).digest(encoding);
@@ -42,8 +43,7 @@ const makeImage = (workerData) => {
   return new Promise((settle, fail) => thread.once("message", settle).once("error", fail));
 };
 
-const runtime = (file, content) => {
-  if (content) writeFileSync(join(out, file), content);
+const runtime = (file) => {
   const name = publish(file);
   const path = join(out, name);
   return { file: name, bytes: statSync(path).size, integrity: `sha256-${sum(path, "sha256", "base64")}` };
@@ -65,15 +65,19 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 await precompile();
 const archives = { library: join(out, "library.zip"), compiled: join(stage, "compiled.zip"), packages: join(stage, "packages.zip") };
-const wasm = pyodide.wasm();
-const { content, about } = await makeImage({ wasm, ...archives, code: text("image.py"), imports });
+const wasm = readFileSync(join(PYODIDE, "pyodide.asm.wasm"));
+const called = namesIn(join(above, "js/boot.js"), /\bzstd\.(\w+)/g);
+const { content, about } = await makeImage({ wasm, called, ...archives, code: text("image.py"), imports });
+writeFileSync(join(out, "python.wasm"), wasm);
+writeFileSync(join(out, "image.bin"), content); // hosts take other endings for what a browser has to unpack
 const RUNTIME = {
-  wasm: runtime("python.wasm", wasm),
-  image: { ...runtime("image.zst", content), ...about },
+  wasm: runtime("python.wasm"),
+  image: { ...runtime("image.bin"), ...about },
   library: runtime("library.zip"),
 };
-const define = { INFO: JSON.stringify(pyodide.info), RUNTIME: JSON.stringify(RUNTIME) };
-await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"], plugins: [pyodide.shortened] });
+const { info } = JSON.parse(readFileSync(join(PYODIDE, "pyodide-lock.json")));
+const define = { INFO: JSON.stringify(info), RUNTIME: JSON.stringify(RUNTIME) };
+await bundle({ entryPoints: ["js/boot.js"], format: "esm", define, external: ["node:*", "ws"] });
 define.BOOT = JSON.stringify(publish("boot.js"));
 await bundle({ entryPoints: ["js/worker.js"], format: "esm", define });
 define.WORKER = JSON.stringify(publish("worker.js"));

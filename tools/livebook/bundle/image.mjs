@@ -5,14 +5,16 @@ import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { constants, zstdCompressSync } from "node:zlib";
 import { loadPyodide } from "pyodide";
+import { demand } from "./names.mjs";
 
 const PAGE = 65536;
 const LARGE = 1 << 20; // bytes: that is Python itself; there are small helpers, too
 
-/** Pyodide with this WebAssembly, and the memory that it had before anything ran. */
-const start = async (wasm, options) => {
+/** Pyodide with this WebAssembly, and the memory that it had before anything ran. `called`: what pages call in it. */
+const start = async (wasm, called, options) => {
   const { instantiate } = WebAssembly;
   const module = new WebAssembly.Module(wasm);
+  demand(called, WebAssembly.Module.exports(module).map(({ name }) => name), "pyodide.asm.wasm");
   let initial;
   WebAssembly.instantiate = async (...given) => {
     const [source, imports] = given;
@@ -22,7 +24,10 @@ const start = async (wasm, options) => {
     return { module, instance };
   };
   try {
-    return { python: await loadPyodide(options), initial };
+    const python = await loadPyodide(options);
+    if (!initial) throw new Error("pyodide.mjs gave WebAssembly.instantiate nothing as large as pyodide.asm.wasm");
+    demand(["__PyRuntime", "__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET"], Object.keys(python._module), "pyodide.asm.mjs");
+    return { python, initial };
   } finally {
     WebAssembly.instantiate = instantiate;
   }
@@ -63,12 +68,12 @@ const pack = (parts, dictionary) => {
  * memory above the gap (it goes to `to`), memory below it, and the packages; Pyodide's own head of a snapshot; and the address
  * where it keeps how this engine calls C functions.
  */
-const makeImage = async ({ wasm, library, compiled, packages, code, imports }) => {
+const makeImage = async ({ wasm, called, library, compiled, packages, code, imports }) => {
   // The same image each time and everywhere.
   Date.now = performance.now = () => 0;
   process.argv[1] = "python";
   const env = { LANG: "C.UTF-8", PYTHONHASHSEED: "0" };
-  const { python, initial } = await start(wasm, { _makeSnapshot: true, env, stdLibURL: library });
+  const { python, initial } = await start(wasm, called, { _makeSnapshot: true, env, stdLibURL: library });
   python.FS.writeFile("/lib/packages.zip", readFileSync(compiled));
   python.runPython(code);
   python.globals.get("main")(python.toPy(imports));

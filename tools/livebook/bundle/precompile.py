@@ -4,32 +4,21 @@
 is a function of its input alone: no time stamps, hash-based .pyc files.
 """
 
+import sys
 from importlib._bootstrap_external import _code_to_hash_pyc
 from importlib.util import source_hash
 from pathlib import Path
-from types import CodeType
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-LIBRARY, PACKAGES = "/lib/python314.zip", "/lib/packages.zip"
+LIBRARY = "/lib/python{}{}.zip".format(*sys.version_info)
+PACKAGES = "/lib/packages.zip"
 STUB = "ssl.py"  # of no use, and asyncio would take it into every page
-NO_COLUMNS = 13  # PY_CODE_LOCATION_INFO_NO_COLUMNS
 WHOLE, LEAN = 0, 2  # `compile`'s optimize: all that the source says; without docstrings, which nearly nobody reads here
-
-
-def without_lines(code: CodeType) -> CodeType:
-    """Code that knows of each function only where it begins: which line ran is an eighth of what would be stored."""
-    units = len(code.co_code) // 2
-    entries = [8] * (units // 8) + [units % 8] * (units % 8 > 0)
-    table = b"".join(bytes([0x80 | NO_COLUMNS << 3 | length - 1, 0]) for length in entries)  # as in code_location.h
-    consts = tuple(without_lines(const) if isinstance(const, CodeType) else const for const in code.co_consts)
-    return code.replace(co_linetable=table, co_consts=consts)
 
 
 def pyc(source: bytes, filename: str, optimize: int) -> bytes:
     """Byte code that is never compared with its source."""
     code = compile(source, filename, "exec", dont_inherit=True, optimize=optimize)
-    if optimize == LEAN:
-        code = without_lines(code)
     return bytes(_code_to_hash_pyc(code, source_hash(source), checked=False))
 
 

@@ -36,7 +36,8 @@ const started = import(BASE + BOOT + self.location.search); // asked for first: 
 const cache = self.location.search ? "reload" : "force-cache";
 const [wasm, image] = [RUNTIME.wasm, RUNTIME.image].map((file) => fetchChecked(BASE, file, count, cache));
 const compiled = WebAssembly.compileStreaming(wasm.response);
-const module = wasm.content.then(() => compiled);
+// What a host calls by another type is not compiled while it streams.
+const module = wasm.content.then((content) => compiled.catch(() => WebAssembly.compile(content)));
 
 const booted = started.then(({ boot }) => boot(BASE, module, image.content));
 const checked = Promise.all([module, image.content]);

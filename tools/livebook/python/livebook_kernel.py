@@ -35,7 +35,7 @@ import __main__
 MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
 REST = 0.1  # seconds after the last answer until garbage is collected: in the middle of a move it would be felt
-LIBRARY = "/lib/python314.zip"
+LIBRARY = "/lib/python{}{}.zip".format(*sys.version_info)
 OURS = f"{LIBRARY}/livebook_kernel.py"
 WIDGETS = "widgets"  # what asks when no cell does
 

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 from livebook import runtime
-from sphinx.errors import ExtensionError
 
 TESTS = sorted((Path(__file__).parent / "js").glob("*.test.js"))
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
 def test_javascript(file):
-    try:
-        runtime.run_node(Path("--test"), file)
-    except ExtensionError as error:
-        pytest.fail(str(error), pytrace=False)
+    done = runtime.node(Path("--test"), file)
+    if done.returncode:
+        pytest.fail(done.stdout + done.stderr, pytrace=False)

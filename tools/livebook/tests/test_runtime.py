@@ -57,10 +57,29 @@ def test_what_is_no_package_is_named(tmp_path, name):
         lay_out(tmp_path / "stage", packages=[name])
 
 
-def test_what_goes_wrong_in_node_is_told(tmp_path):
+def test_what_goes_wrong_in_node_is_told_in_one_line(tmp_path):
     (tmp_path / "wrong.mjs").write_text("throw new Error('so it is')")
-    with pytest.raises(ExtensionError, match="so it is"):
+    with pytest.raises(ExtensionError, match=r"^livebook: the pages' files can't be made: Error: so it is$"):
         runtime.run_node(tmp_path / "wrong.mjs")
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    ("import 'no-such-package';", r"Cannot find package 'no-such-package' imported from .*wrong\.mjs$"),
+    ("let x = ;", "SyntaxError: Unexpected token ';'$"),
+])  # fmt: skip
+def test_line_is_that_of_the_error(tmp_path, content, told):
+    (tmp_path / "wrong.mjs").write_text(content)
+    with pytest.raises(ExtensionError, match=told):
+        runtime.run_node(tmp_path / "wrong.mjs")
+
+
+def test_package_that_cannot_be_imported_in_a_page_is_told_by_pythons_error(packages, tmp_path, monkeypatch):
+    (tmp_path / "hopeless").mkdir()
+    (tmp_path / "hopeless" / "__init__.py").write_text("import no_such_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = SimpleNamespace(livebook_packages=["hopeless"], livebook_files=[])
+    with pytest.raises(ExtensionError, match=r"made: ModuleNotFoundError: No module named 'no_such_module'$"):
+        runtime.make(config, BOOK, tmp_path / "cache")
 
 
 def test_the_same_input_gives_the_same_files(book, tmp_path):
