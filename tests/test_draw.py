@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mmsim import STAGES, Machine, draw, explore, race
-from mmsim.draw.figure import wrap
-from mmsim.draw.style import CONTRASTS, DARK, LIGHT, STYLE
+from mmsim.draw.figure import STYLE, compact, wrap
 
 ANCHORS = {"mmsim-mid": 0.5, "mmsim-end": 1}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -170,6 +169,14 @@ def test_a_panic_is_told_once():
     )
 
 
+def test_a_table_is_a_figure():
+    figure = draw.table("What is left?", ("zone", "left"), (row for row in [("Movable", "0 MiB"), ("a < b", "6 MiB")]))
+    assert str(figure).splitlines() == [
+        "What is left?", "", "zone     left", "-------  -----", "Movable  0 MiB", "a < b    6 MiB"]
+    assert '<th scope="row">a &lt; b</th>' in figure.html()
+    assert draw.table("What is left?", ("zone",), [], "Nothing.").description == "Nothing."
+
+
 def test_outcomes_is_a_table_of_all():
     figure = draw.outcomes(exploration())
     assert figure.description == "2 distinct outcomes. 3 schedules and 19 states stand for every interleaving."
@@ -293,11 +300,25 @@ def test_contrast_of_black_and_white():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
 
 
-@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+# (what is drawn, what it is drawn on, the least contrast): what the style sheet puts together.
+CONTRASTS = (
+    ("fg", "bg", 4.5), ("fg", "soft", 4.5), ("fg", "movable-soft", 4.5), ("fg", "kernel-soft", 4.5),
+    ("fg", "bad-soft", 4.5), ("fg", "good-soft", 4.5), ("muted", "bg", 4.5), ("muted", "soft", 4.5),
+    ("bad", "bg", 4.5), ("bad", "soft", 4.5), ("on", "movable", 4.5), ("on", "kernel", 4.5), ("on", "bad", 4.5),
+    ("on", "good", 4.5), ("on", "muted", 4.5), ("bad", "bad-soft", 4.5), ("good", "good-soft", 4.5),
+    ("line", "bg", 3), ("line", "soft", 3), ("movable", "bg", 3), ("movable", "movable-soft", 3), ("kernel", "bg", 3),
+    ("kernel", "kernel-soft", 3), ("focus", "bg", 3), ("focus", "soft", 3),
+)
+COLOURS = re.findall(r"--mmsim-([a-z-]+):light-dark\((#[0-9a-f]{6}),(#[0-9a-f]{6})\)", STYLE)
+SCHEMES = {"light": {name: light for name, light, _ in COLOURS}, "dark": {name: dark for name, _, dark in COLOURS}}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_all_contrasts_suffice(scheme):
     poor = [(a, b, round(contrast(scheme[a], scheme[b]), 2)) for a, b, least in CONTRASTS
             if contrast(scheme[a], scheme[b]) < least]  # fmt: skip
     assert poor == []
+    assert {name for pair in CONTRASTS for name in pair[:2]} == set(scheme)
 
 
 def test_style_sheet_knows_every_class_and_colour():
@@ -305,9 +326,14 @@ def test_style_sheet_knows_every_class_and_colour():
             for name in value.split()}  # fmt: skip
     known = set(re.findall(r"\.(mmsim-[a-z-]+)", STYLE))
     assert used - known <= {"mmsim-equal", "mmsim-mark", "mmsim-src"}
-    assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == set(LIGHT) | {"hang"}
-    assert set(LIGHT) == set(DARK)
-    assert not re.search("@bg|animation|transition", STYLE)
+    assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == {name for name, *_ in COLOURS} | {"hang"}
+    assert not re.search("animation|transition", STYLE)
+
+
+def test_the_style_sheet_is_one_line_that_says_what_the_file_says():
+    assert compact(".a  :is(b, c) {\n  x: calc(-1 * 2px);\n}\n/* a\nb */\n@media (w: 1em) {\n  .d { y: e, f; }\n}") == (
+        ".a :is(b,c){x:calc(-1 * 2px);}@media (w:1em){.d{y:e,f;}}")
+    assert "\n" not in STYLE
 
 
 def test_the_pages_choice_wins_over_the_systems():

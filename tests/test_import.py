@@ -6,9 +6,11 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from flit_core.buildapi import build_wheel
 
 import mmsim
 
@@ -113,3 +115,12 @@ def test_what_is_public_has_a_docstring(name):
 def test_all_names_of_the_face_are_there():
     assert all(hasattr(mmsim, name) for name in mmsim.__all__)
     assert sorted(mmsim.__all__, key=lambda n: (not n.isupper(), n.islower(), n)) == mmsim.__all__
+
+
+def test_the_wheel_carries_every_file_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT.parent)
+    with zipfile.ZipFile(tmp_path / build_wheel(tmp_path)) as wheel:
+        carried = {name for name in wheel.namelist() if name.startswith("mmsim/")}
+    there = {path.relative_to(ROOT.parent).as_posix() for path in ROOT.rglob("*") if path.is_file()}
+    assert carried == {name for name in there if "__pycache__" not in name}
+    assert "mmsim/draw/style.css" in carried

@@ -1,6 +1,6 @@
 """Pictures as SVG or HTML text, each with its equivalent in plain text. Standard library only, no script."""
 
-from mmsim.draw.figure import Document, Figure, Picture, Table
+from mmsim.draw.figure import Document, Figure, Picture, Table, table
 from mmsim.draw.lanes import lanes, outcomes
 from mmsim.draw.memory import memory_blocks
 from mmsim.draw.pageblocks import pageblocks
@@ -10,5 +10,5 @@ from mmsim.draw.zones import zones
 
 __all__ = [
     "Document", "Figure", "Picture", "Table", "diff", "ending", "lane_steps", "lanes", "log", "memory_blocks",
-    "outcomes", "pageblocks", "zones",
+    "outcomes", "pageblocks", "table", "zones",
 ]  # fmt: skip

@@ -5,15 +5,24 @@ No script, no other file: a figure is one piece of HTML that can be put on any p
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-
-from mmsim.draw.style import STYLE
+from importlib.resources import files
 
 Row = tuple[str, ...]
 SHORT = 16  # characters that a table keeps on one line
+
+
+def compact(sheet: str) -> str:
+    """A style sheet without comments and without the blanks that mean nothing: each figure has a copy of it."""
+    words = " ".join(re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL).split())
+    return re.sub(r"(?<=[{};,:]) | (?=[{}])", "", words)
+
+
+STYLE = f"<style>{compact(files(__package__).joinpath('style.css').read_text(encoding='utf-8'))}</style>"
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,12 @@ class Document(Figure):
     def body(self) -> str:
         """The content."""
         return self.content
+
+
+def table(title: str, head: Row, rows: Iterable[Row], description: str = "") -> Document:
+    """A table as a figure: cells of text, rows as long as the head, and the first cell of each row is its name."""
+    cells = Table(head, tuple(rows))
+    return Document(title, description, cells.html(title), str(cells))
 
 
 def scrollable(content: str, label: str) -> str:

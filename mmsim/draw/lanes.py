@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, plural, rect, svg, wrap
+from mmsim.draw.figure import WIDTH, Document, Picture, Table, label, legend, line, num, plural, rect, svg, table, wrap
 from mmsim.draw.race import KINDS, Row, ending, events_of, page, rows_of, shown, tasks_of
 from mmsim.sim.interleavings import Exploration, Outcome
 
@@ -116,10 +116,10 @@ def outcomes(exploration: Exploration, title: str = "Every outcome of the race")
     racers = max((len(outcome.errnos) for outcome in found), default=0)
     names = {task: name for outcome in found for task, name in tasks_of(outcome).items()}
     header = ("", *(names[task] for task in range(racers)), "WARN", "dump_page", "machine", "shortest schedule")
-    table = Table(header, tuple(outcome_row(number, outcome) for number, outcome in enumerate(found, 1)))
+    rows = [outcome_row(number, outcome) for number, outcome in enumerate(found, 1)]
     tried = f"{plural(exploration.schedules, 'schedule')} and {plural(exploration.states, 'state')}"
     description = f"{plural(len(found), 'distinct outcome')}. {tried} stand for every interleaving."
-    return Document(title, description, table.html(title), str(table))
+    return table(title, header, rows, description)
 
 
 def outcome_row(number: int, outcome: Outcome) -> tuple[str, ...]:

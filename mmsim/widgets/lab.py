@@ -13,7 +13,7 @@ import ipywidgets as w
 from traitlets import TraitError
 
 from mmsim.draw import Figure
-from mmsim.draw.style import STYLE
+from mmsim.draw.figure import STYLE
 from mmsim.mm.kernel import ChangeName
 from mmsim.series import STAGES
 from mmsim.widgets.controls import Control
