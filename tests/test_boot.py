@@ -1,9 +1,13 @@
 """Booting: the command line, the zones of RAM, and who has memory from the start."""
 
 import pytest
+from invariants import check
 
 from mmsim import Machine
-from mmsim.machine.boot import find_zone_movable_pfn, parse_cmdline
+from mmsim.machine.boot import find_zone_movable_pfn, memblock_allocations, parse_cmdline, zone_column
+from mmsim.machine.sizes import size
+from mmsim.mm.bulk import joined
+from mmsim.mm.mmzone import zone_names
 
 GIB = 1 << 18  # in pages
 MIB = 1 << 8
@@ -120,3 +124,61 @@ def test_zone_of_puts_pages_into_zones():
 def test_every_section_of_boot_memory_is_an_online_block():
     machine = Machine(boot_memory="1G")
     assert [(b.id, b.state) for b in machine.kernel.memory_blocks.values()] == [(n, "online") for n in range(8)]
+
+
+# -- boots that end, or change their zone, between blocks and units ------------------------------------
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize(("nr_pages", "borders"), [
+    (1624, [1536]),  # behind the border no whole unit of 1024 pages
+    (1624, [512]),  # before it neither
+    (3000, [1536, 2048]),  # nor between two
+    (3000, []),
+    (257, []),
+    (32768 + 600, [32768]),
+    (32768 + 600, [33280]),
+])
+def test_all_of_a_zone_is_on_its_free_lists_and_nothing_else(nr_pages, borders):
+    edges = [0, *borders, nr_pages]
+    wanted = list(zip(edges, edges[1:], ["DMA32", "Normal", "Movable"], strict=False))
+    machine = Machine(boot_memory=nr_pages * PAGE, zone_of=wanted)
+    for start, end, name in wanted:
+        zone = machine.kernel.zones[zone_names.index(name)]
+        chunks = [(pfn, 1 << order) for lists in zone.free_area for order, area in enumerate(lists) for pfn in area]
+        assert joined(sorted(chunks)) == [(start, end - start)]
+        assert zone.nr_free_pages == zone.managed_pages == end - start
+    check(machine)
+
+
+@pytest.mark.parametrize("pages", [256, 1000, 5000, 100_001])
+@pytest.mark.parametrize("cmdline", ["", "movablecore=6M"])
+def test_boot_memory_of_any_size_is_in_order(pages, cmdline):
+    check(Machine(boot_memory=pages * PAGE, cmdline=cmdline))
+
+
+@pytest.mark.parametrize("memory", ["48G", (64 << 30) - PAGE])
+def test_machines_just_below_the_limit_boot(memory):
+    machine = Machine(boot_memory=memory)
+    assert sum(zone.present_pages for zone in machine.kernel.zones) == size(memory) // PAGE
+    assert len(machine.kernel.memory_blocks) == -(-size(memory) // (128 << 20))
+
+
+@pytest.mark.parametrize(("nr_pages", "kept"), [
+    (512, [(0, 128), (128, 192), (502, 512)]),  # a quarter at most below the image, which is an eighth
+    (8192, [(0, 256), (2048, 3072), (8022, 8192)]),
+    (GIB, [(0, 256), (4096, 4096 + 8192), (GIB - 5461, GIB)]),
+])
+def test_what_the_kernel_keeps_of_a_machine(nr_pages, kept):
+    assert memblock_allocations(nr_pages) == kept
+
+
+@pytest.mark.parametrize(("nr_pages", "movable", "column"), [
+    (40000, 40000, [(0, 8), (1, 120)]),
+    (40000, 36864, [(0, 8), (1, 64), (3, 56)]),  # the hole belongs to the zone before it
+    (2048, 2048, [(0, 64)]),
+    (32768, 32768, [(0, 8), (1, 56)]),
+])
+def test_the_hole_behind_boot_memory_is_in_the_last_zone(nr_pages, movable, column):
+    assert zone_column(nr_pages, movable, []) == b"".join(bytes([zone]) * blocks for zone, blocks in column)

@@ -136,6 +136,16 @@ def test_the_high_atomic_reserve_completes_a_largest_chunk_when_it_is_opened():
     assert alloc_bulk(machine.kernel, gfp("GFP_KERNEL"), 2048, 10) == [(2048, 1024), (1024, 1024)]
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_each_pageblock_of_the_reserve_completes_a_chunk_of_its_own(number):
+    machine = Machine(boot_memory="16M", zone_of=[(0, 4096, "Normal")])
+    for block in range(0, 2 * number, 2):
+        machine.set_pageblock(block * 512, "HighAtomic")
+    machine.place(3072, "slab")
+    assert available(machine.kernel.zones[2], gfp("GFP_KERNEL"), 10) == 3
+    assert joined(sorted(alloc_bulk(machine.kernel, gfp("GFP_KERNEL"), 3072, 10))) == [(0, 3072)]
+
+
 def test_chunks_of_an_order_are_aligned():
     machine = machine_of((), [1, 700, 1030])
     runs = alloc_bulk(machine.kernel, gfp("GFP_KERNEL"), 64 * 16, 4)

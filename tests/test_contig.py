@@ -165,6 +165,23 @@ def test_a_poisoned_page_is_never_given_back(unit, drive):
     assert machine.kernel.zones[2].poisoned == set()
 
 
+@pytest.mark.parametrize("start", [0, 1024])
+def test_a_compound_kernel_page_is_in_the_way_in_all_of_its_pageblocks(unit, start):
+    machine = unit()
+    machine.place(0, "slab_compound", 2048)
+    assert [machine.has_unmovable(pfn) for pfn in range(0, 2560, 512)] == [0, 512, 1024, 1536, None]
+    result = machine.attempt("alloc_contig", start, start + 1024)
+    assert (result.errno, result.log) == ("EBUSY", [])
+
+
+def test_a_compound_kernel_page_beside_the_range_is_not(unit):
+    machine = unit()
+    machine.place(0, "slab_compound", 1024)
+    machine.place(1024, "thp", 2, "huge")
+    assert machine.attempt("alloc_contig", 1024, 2048).errno == "0"
+    assert kinds(machine, 0, 1023) == ["slab_compound", "slab_tail"]
+
+
 # -- one cluster, or many --------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The memory map: columns that are shared until they are written, sets of codes, owners."""
 
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -97,6 +98,15 @@ def test_kinds_and_their_codes_agree():
     assert [KINDS[CODE[kind.name]] for kind in KINDS] == list(KINDS)
     assert len(KINDS) < REFS
     assert not [kind for kind in KINDS if kind.buddy and (kind.refcount or kind.offline)]
+
+
+@pytest.mark.parametrize(("head", "tail"), [
+    ("slab_compound", "slab_tail"), ("hugetlb", "hugetlb_tail"), ("hugetlb_free", "hugetlb_free_tail"),
+    ("thp", "thp_tail"), ("isolated_thp", "isolated_thp_tail")])
+def test_a_tail_page_is_what_its_head_is_but_for_the_references(head, tail):
+    one, other = KINDS[CODE[head]], KINDS[CODE[tail]]
+    assert one.compound
+    assert other == replace(one, name=tail, refcount=0)
 
 
 # -- sets of codes, against a loop over the bytes ------------------------------------------------------

@@ -5,6 +5,7 @@ from errno import ENOMEM
 import pytest
 
 from mmsim import Machine
+from mmsim.mm.memmap import FREE, SLAB, codes
 from mmsim.mm.migrate import dissolve_free_huge_pages, isolate_movable_pages, migrate_pages, putback_movable_pages
 
 NORMAL, MOVABLE = 0, 32768
@@ -152,3 +153,128 @@ def test_a_hugetlb_page_goes_to_the_pool_before_new_memory(unit):
     machine.write("memory1/state", "offline")
     assert machine.pages.runs(machine.pages.held("mine")) == [(2048, 2560)]
     assert kinds(machine, 2048, 2049) == ["hugetlb", "hugetlb_tail"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_hugetlb_page_goes_to_the_pool_and_its_old_place_into_it(unit, number):
+    machine = unit()
+    machine.place(MOVABLE, "hugetlb", number, "mine")
+    machine.place(2048, "hugetlb_free", number)
+    free = [zone.nr_free_pages for zone in machine.kernel.zones]
+    assert migrate_pages(machine.kernel, [(MOVABLE + 512 * n, 512) for n in range(number)]) == (0, [])
+    assert machine.pages.runs(machine.pages.held("mine")) == [(2048 + 512 * n, 2560 + 512 * n) for n in range(number)]
+    for page in range(number):
+        old, new = MOVABLE + 512 * page, 2048 + 512 * page
+        assert kinds(machine, old, old + 1, old + 511) == ["hugetlb_free", *["hugetlb_free_tail"] * 2]
+        assert kinds(machine, new, new + 1, new + 511) == ["hugetlb", *["hugetlb_tail"] * 2]
+    assert [zone.nr_free_pages for zone in machine.kernel.zones] == free
+
+
+# -- compound pages beside other pages -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["lru", "movable_ops", "balloon"])
+def test_a_thp_is_a_run_of_its_own_beside_base_pages(unit, other):
+    machine = unit()
+    machine.place(MOVABLE, other, 512)
+    machine.place(MOVABLE + 512, "thp", 1, "huge")
+    machine.place(MOVABLE + 1024, other, 5)
+    pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 2048, 2048)
+    assert pages == [(MOVABLE, 512), (MOVABLE + 512, 512), (MOVABLE + 1024, 5)]
+    assert migrate_pages(machine.kernel, pages) == (0, [])
+    ((start, end),) = machine.pages.runs(machine.pages.held("huge"))
+    assert (end - start, kinds(machine, start, start + 1)) == (512, ["thp", "thp_tail"])
+
+
+def test_a_thp_is_taken_as_a_whole_although_less_is_wanted(unit):
+    machine = unit()
+    machine.place(MOVABLE + 500, "lru", 12)
+    machine.place(MOVABLE + 512, "thp", 2)
+    pages, pfn = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 1024, 32)
+    assert (pages, pfn) == ([(MOVABLE + 500, 12), (MOVABLE + 512, 512)], MOVABLE + 1024)
+
+
+# -- shortage in the middle ----------------------------------------------------------------------------
+
+
+def room_for(machine, nr_pages):
+    """Leave so many pages free, all of them at the end of memory0."""
+    for start, end in ((0, MOVABLE - nr_pages), (MOVABLE, 2 * MOVABLE)):
+        for pfn, nr in machine.kernel.memmap.runs(start, end, codes(FREE)):
+            machine.place(pfn, "slab", nr)
+
+
+def test_a_hugetlb_page_without_room_stays_and_enomem_is_returned(unit):
+    machine = unit()
+    machine.place(MOVABLE, "hugetlb")
+    room_for(machine, 511)
+    assert migrate_pages(machine.kernel, [(MOVABLE, 512)]) == (-ENOMEM, [(MOVABLE, 512)])
+    assert kinds(machine, MOVABLE, MOVABLE + 1) == ["hugetlb", "hugetlb_tail"]
+
+
+@pytest.mark.parametrize("kind", ["lru", "movable_ops", "balloon"])
+@pytest.mark.parametrize("room", [0, 1, 4, 9])
+def test_when_memory_runs_short_the_rest_of_the_run_stays(unit, kind, room):
+    machine = unit()
+    machine.place(MOVABLE + 5, kind, 10, "user")
+    room_for(machine, room)
+    pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 512, 512)
+    assert migrate_pages(machine.kernel, pages) == (-ENOMEM, [(MOVABLE + 5 + room, 10 - room)])
+    assert machine.kernel.memmap.count(MOVABLE + 5, MOVABLE + 15, codes(FREE)) == room
+    assert sum(end - start for start, end in machine.pages.runs(machine.pages.held("user"))) == 10
+
+
+def test_when_memory_runs_short_all_that_comes_later_stays(unit):
+    machine = unit()
+    machine.place(MOVABLE, "lru", 3, "pinned")
+    machine.place(MOVABLE + 3, "lru", 4)
+    machine.place(MOVABLE + 7, "movable_ops", 5)
+    machine.place(MOVABLE + 100, "lru", 2)
+    machine.place(MOVABLE + 512, "thp")
+    machine.pin("pinned")
+    machine.set_pageblock(MOVABLE, "Isolate")  # what moves away leaves no room for others
+    room_for(machine, 6)
+    pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 1024, 1024)
+    assert pages == [(MOVABLE, 12), (MOVABLE + 100, 2), (MOVABLE + 512, 512)]
+    left = [(MOVABLE, 3), (MOVABLE + 9, 3), (MOVABLE + 100, 2), (MOVABLE + 512, 512)]
+    assert migrate_pages(machine.kernel, pages) == (-ENOMEM, left)
+    putback_movable_pages(machine.kernel, left)
+    assert kinds(machine, MOVABLE, MOVABLE + 9, MOVABLE + 100, MOVABLE + 512) == ["lru", "movable_ops", "lru", "thp"]
+
+
+def test_a_thp_that_is_split_moves_as_far_as_there_is_room(unit):
+    machine = unit()
+    machine.place(MOVABLE, "thp", 2, "huge")
+    room_for(machine, 300)
+    pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 1024, 1024)
+    left = [(MOVABLE + 300, 212), (MOVABLE + 512, 512)]
+    assert migrate_pages(machine.kernel, pages) == (-ENOMEM, left)
+    putback_movable_pages(machine.kernel, left)
+    assert kinds(machine, MOVABLE + 299, MOVABLE + 300, MOVABLE + 512) == ["free", "lru", "thp"]
+
+
+def test_a_page_that_is_somebody_elses_by_now_is_left_alone_and_the_others_are_moved(unit):
+    machine = unit()
+    machine.set_pageblock(MOVABLE, "Isolate")
+    machine.place(MOVABLE, "lru", 3)
+    pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 512, 512)
+    machine.kernel.memmap.fill(MOVABLE + 1, MOVABLE + 2, SLAB)
+    assert migrate_pages(machine.kernel, pages) == (0, [])
+    assert kinds(machine, MOVABLE, MOVABLE + 1, MOVABLE + 2) == ["free", "slab", "free"]
+
+
+# -- where they go -------------------------------------------------------------------------------------
+
+
+def test_targets_are_taken_zone_by_zone_and_each_run_has_its_own(unit):
+    zones = [(0, 1024, "DMA32"), (1024, 2048, "Normal"), (2048, 4096, "Movable")]
+    machine = unit(boot_memory="16M", zone_of=zones)
+    machine.place(2040, "lru", 16, "user")
+    machine.place(1024, "slab", 1016 - 4)  # 4 pages are left in ZONE_NORMAL
+    machine.place(2056, "slab", 2040 - 2)  # and 2 in ZONE_MOVABLE
+    pages, _ = isolate_movable_pages(machine.kernel, 2040, 2056, 16)
+    assert migrate_pages(machine.kernel, pages) == (0, [])
+    moved = [(e.data[0], e.data[2], machine.kernel.page_zone(e.data[1]).name)
+             for e in machine.trace.since(0, "migrate")]
+    # The pages of ZONE_NORMAL leave 8 free ones behind, which those of ZONE_MOVABLE may take after the 2.
+    assert moved == [(2040, 4, "Normal"), (2044, 4, "DMA32"), (2048, 2, "Movable"), (2050, 6, "Normal")]

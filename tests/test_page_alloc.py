@@ -3,7 +3,9 @@
 import pytest
 
 from mmsim import Machine
+from mmsim.mm.bulk import alloc_bulk
 from mmsim.mm.gfp import gfp
+from mmsim.mm.memmap import LRU
 from mmsim.mm.mmzone import (
     MAX_ORDER,
     MIGRATE_CMA,
@@ -268,6 +270,31 @@ def test_movable_memory_comes_from_cma_before_it_falls_back(small):
     small.set_pageblock(512, "Unmovable")
     assert rmqueue(small.kernel, zone(small), 0, MIGRATE_MOVABLE) == 0
     assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (511, 1023)
+
+
+@pytest.mark.parametrize("order", range(1, 10))
+@pytest.mark.parametrize("take", [
+    lambda k, order: alloc_pages(k, USER, order),
+    lambda k, order: alloc_bulk(k, USER, 1 << order, order)[0][0],
+    lambda k, order: take_range(k, 0, 1 << order) or 0])
+def test_chunks_of_cma_are_counted_with_all_their_pages(small, take, order):
+    small.place(512, "slab", 512)
+    small.set_pageblock(0, "CMA")
+    assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (512, 512)
+    pfn = take(small.kernel, order)
+    assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (512 - (1 << order),) * 2
+    small.kernel.memmap.fill(pfn, pfn + (1 << order), LRU)
+    free_pages(small.kernel, pfn, order)
+    assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (512, 512)
+
+
+def test_a_whole_unit_of_cma_is_counted_too(small):
+    for pfn in (0, 512):
+        small.set_pageblock(pfn, "CMA")
+    assert alloc_pages(small.kernel, USER, 10) == 0
+    assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (0, 0)
+    free_pages(small.kernel, 0, 10)
+    assert (zone(small).nr_free_cma, zone(small).nr_free_pages) == (1024, 1024)
 
 
 def test_the_largest_chunk_of_another_type_is_stolen_with_its_pageblocks(small):
