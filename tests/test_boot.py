@@ -103,6 +103,43 @@ def test_what_is_missing_of_the_last_block_is_a_hole(memory):
     assert max(z.zone_end_pfn for z in machine.kernel.zones) == end
 
 
+@pytest.mark.parametrize(("end", "zone"), [("block:1", "Normal"), ("block:1+512", "Movable")])
+def test_the_hole_behind_the_last_block_is_of_the_zone_before_it(end, zone):
+    machine = Machine(boot_memory="130M", zone_of=[(0, "block:1", "Normal"), ("block:1", "block:1+512", zone)])
+    assert {machine.kernel.page_zone(pfn).name for pfn in (GIB // 8, GIB // 8 + 512, GIB // 4 - 1)} == {zone}
+    assert machine.read("memory1/valid_zones") == zone
+
+
+# pages of RAM, and where a zone begins in them: runs without a whole unit of 1024 pages, or with half ones
+@pytest.mark.parametrize(("nr_pages", "border"), [
+    (1624, 1536), (1624, 1024), (1624, 512), (1025, 1024), (2047, 1536), (2049, 1536), (33000, 32256), (40000, 512)])
+def test_free_memory_is_listed_once_whatever_the_borders_of_its_zone(nr_pages, border):
+    machine = Machine(boot_memory=nr_pages * 4096, zone_of=[(0, border, "Normal"), (border, nr_pages, "Movable")])
+    for index, start, end in ((2, 0, border), (3, border, nr_pages)):
+        zone = machine.kernel.zones[index]
+        chunks = [(pfn, pfn + (1 << order)) for lists in zone.free_area for order, pfns in enumerate(lists)
+                  for pfn in pfns]
+        assert sorted(pfn for low, high in chunks for pfn in range(low, high)) == list(range(start, end))
+        assert zone.nr_free_pages == zone.managed_pages == zone.present_pages == end - start
+        assert (zone.zone_start_pfn, zone.zone_end_pfn) == (start, end)
+
+
+@pytest.mark.parametrize("memory", ["48G", (64 << 30) - 4096])
+def test_large_machines_boot(memory):
+    machine = Machine(boot_memory=memory)
+    zone = machine.kernel.zones[2]
+    assert zone.zone_end_pfn == 4 * GIB + zone.present_pages == (48 * GIB if memory == "48G" else 64 * GIB - 1)
+
+
+@pytest.mark.parametrize(("nr_pages", "kept"), [
+    (2 * GIB, [(0, 256), (16 * MIB, 16 * MIB + 8192), (2 * GIB - 10922, 2 * GIB)]),
+    (4096, [(0, 256), (1024, 1536), (4096 - 85, 4096)]),
+    (256, [(0, 64), (64, 96), (251, 256)]),
+])
+def test_what_the_kernel_keeps_depends_on_the_size_of_memory(nr_pages, kept):
+    assert memblock_allocations(nr_pages) == kept
+
+
 def test_the_kernel_keeps_some_boot_memory():
     machine = Machine(boot_memory="6G", cmdline="movablecore=1G")
     for zone in machine.kernel.zones[::3]:

@@ -115,6 +115,15 @@ def test_holes_and_two_zones_are_found_before_anything_is_isolated(hotplug, reas
     assert not [e for e in offline(hotplug(**keys)).events if e.kind in ("isolate", "drain", "dump")]
 
 
+@pytest.mark.parametrize("reason", ["memory holes", "multizone range"])
+@pytest.mark.parametrize("file", ["state", "online"])
+def test_holes_and_two_zones_are_refused_through_both_files(hotplug, reason, file):
+    machine = hotplug(**REFUSED[reason][0])
+    word = {"state": "offline", "online": "0"}[file]
+    assert machine.attempt("write", f"memory1/{file}", word).errno == "EINVAL"
+    assert (machine.read("memory1/state"), machine.read("memory1/online")) == ("online", "1")
+
+
 @pytest.mark.parametrize(("word", "number", "errno"), [
     ("online", 1, "EINVAL"), ("offline", 5, "EINVAL"), ("nonsense", 1, "EINVAL"), ("online", 99, "ENOENT")])
 def test_a_block_that_is_in_that_state_already(hotplug, word, number, errno):
@@ -279,10 +288,33 @@ def test_offline_and_remove_leaves_a_block_that_can_not_go(hotplug, drive):
     assert machine.read("memory1/state") == "online"
 
 
-def test_nothing_points_to_the_pages_of_an_offline_block(hotplug):
+def test_owners_of_migrated_pages_follow_them(hotplug):
     machine = hotplug()
-    machine.place(MOVABLE + 7, "hwpoison_buddy")
     machine.place(MOVABLE + 9, "lru", 1, "held")
     machine.write("memory1/state", "offline")
-    assert machine.kernel.zones[3].poisoned == set()
     assert [pfn >> 15 for pfn, _ in machine.pages.runs(machine.pages.held("held"))] == [0]
+
+
+def remembered(machine):
+    """The pages that are known one by one: counted references, poisoned free pages, and who holds what."""
+    k, held = machine.kernel, machine.pages.held
+    poisoned = set().union(*(zone.poisoned for zone in k.zones))
+    return set(k.memmap.refs), poisoned, {name: machine.pages.runs(held(name)) for name in machine.pages.allocations}
+
+
+@pytest.mark.parametrize(("gone", "other"), [(1, 0), (0, 1)])
+def test_nothing_points_to_the_pages_of_an_offline_block_and_what_points_to_others_stays(hotplug, gone, other):
+    machine = hotplug()
+    for number in (0, 1):
+        base = number << 15
+        machine.place(base + 512, "hwpoison")
+        machine.ref(base + 512, 2)
+        machine.place(base + 7, "hwpoison_buddy")
+        machine.place(base + 1024, "offline_ref0", 3, f"skipped{number}")
+    machine.write(f"memory{gone}/state", "offline")
+    base = other << 15
+    assert remembered(machine) == ({base + 512}, {base + 7}, {
+        f"skipped{gone}": [], f"skipped{other}": [(base + 1024, base + 1027)]})
+    machine.write(f"memory{gone}/state", "online_movable")
+    assert {machine.kernel.memmap.kind((gone << 15) + offset).name for offset in (7, 512, 1024)} == {"free"}
+    assert machine.kernel.page_count((gone << 15) + 512) == 0

@@ -404,6 +404,19 @@ def test_a_free_range_that_is_not_isolated_fails(unit):
     assert page_isolation.test_pages_isolated(machine.kernel, 0, 1024, 0) == -16
 
 
+@pytest.mark.parametrize(("start", "end"), [(1024, 2048), (MOVABLE - 512, MOVABLE), (MOVABLE - 512, MOVABLE + 512)])
+def test_each_pageblock_of_a_range_has_to_be_isolated(unit, start, end):
+    """Wherever in a memory block the range begins, and if it goes on in the next one."""
+    machine = unit()
+    k = machine.kernel
+    for pfn in range(start, end, 512):
+        assert page_isolation.test_pages_isolated(k, start, end, 0) == -16
+        machine.isolate(pfn, pfn + 512)
+    assert page_isolation.test_pages_isolated(k, start, end, 0) == 0
+    k.memmap.set_pageblock_migratetype(end - 512, MIGRATE_MOVABLE)
+    assert page_isolation.test_pages_isolated(k, start, end, 0) == -16
+
+
 def test_a_range_inside_a_pageblock_asks_only_its_own_pages(unit):
     machine = unit()
     machine.place(0, "lru")

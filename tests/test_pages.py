@@ -3,6 +3,7 @@
 import pytest
 
 from mmsim.machine.pages import PLACES
+from mmsim.mm.memmap import codes_where
 
 
 def kind(machine, pfn):
@@ -100,6 +101,19 @@ def test_single_references_survive_an_unpin(unit):
     machine.ref(7, 2)
     machine.unpin("a")
     assert [machine.kernel.page_count(pfn) for pfn in (7, 8)] == [3, 1]
+
+
+@pytest.mark.parametrize("beside", [100, 103])
+def test_a_pin_is_of_its_own_pages_only(unit, beside):
+    machine = unit()
+    machine.place(101, "lru", 2, "a")
+    machine.place(beside, "lru", 1, "b")
+    machine.pin("a")
+    machine.ref(beside, 1)
+    machine.ref(beside, -1)
+    refs = machine.kernel.memmap.runs(0, 512, codes_where(lambda page, refs: refs))
+    assert refs == [(101, 2)]
+    assert machine.attempt("alloc_contig", beside, beside + 1).errno == "0"
 
 
 def test_the_last_reference_frees_a_page(unit):

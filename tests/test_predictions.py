@@ -34,6 +34,26 @@ def test_without_a_result_the_state_can_be_predicted(seen):
     assert not predict(machine, blocks={"1": "offline"}).right
 
 
+def test_sizes_of_the_device_are_said_and_shown_as_sizes(virtio):
+    machine = virtio(requested="64M")
+    assert predict(machine, requested="64M", plugged=64 << 20).right
+    verdict = predict(machine, requested={"min": "65M"}, plugged={"min": "1M", "max": "32M"})
+    assert str(verdict) == (
+        "wrong: requested = at least 65 MiB, not 64 MiB\nwrong: plugged = at least 1 MiB, at most 32 MiB, not 64 MiB")
+
+
+@pytest.mark.parametrize("said", ["much", {"min": "65X"}])
+def test_what_is_no_size_is_refused(virtio, said):
+    with pytest.raises(ValueError, match="is not a size"):
+        predict(virtio(), requested=said)
+
+
+@pytest.mark.parametrize(("pages", "text"), [
+    ([], "nothing"), ([1, 2, 3, 4], "1; 2; 3; 4"), ([1, 2, 3, 4, 5], "1; 2; 3; 4; … (5 in all)")])
+def test_of_a_long_list_four_entries_are_shown(seen, pages, text):
+    assert str(predict(*seen, dumped=pages)) == f"wrong: dumped = {text}, not 7"
+
+
 def test_what_can_not_be_predicted_is_named(seen):
     with pytest.raises(ValueError, match="can't be predicted: 'weather'; known are"):
         predict(*seen, weather="fine")

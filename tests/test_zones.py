@@ -3,6 +3,7 @@
 import pytest
 
 from mmsim import Machine
+from mmsim.machine.sizes import pfn
 from mmsim.mm.mmzone import PAGES_PER_SECTION
 from mmsim.mm.zones import grow_zone_span, valid_zones, zone_for_pfn_range
 
@@ -103,6 +104,32 @@ def test_spans_shrink_at_their_ends_only(hotplug, gone, left):
     for number in gone:
         machine.write(f"memory{number}/state", "offline")
     assert span(machine, 3) == left
+
+
+# zones of three blocks, how much of them is RAM, the block that goes: the span of ZONE_MOVABLE before and after
+SHRUNK = {
+    "begins inside a block": ([("block:1+1024", "block:3", "Movable")], "384M", 2,
+                              ("block:1+1024", "block:3"), ("block:1+1024", "block:2")),
+    "ends inside a block": ([("block:1", "block:2+1024", "Movable")], "384M", 1,
+                            ("block:1", "block:2+1024"), ("block:2", "block:2+1024")),
+    "begins behind a hole in itself": ([("block:0", "block:1", "Movable"), ("block:1+512", "block:2", "Movable")],
+                                       "384M", 0, ("block:0", "block:2"), ("block:1+512", "block:2")),
+    "ends with RAM": ([("block:1", "block:2+1000", "Movable")], (2 * PAGES_PER_SECTION + 1000) * 4096, 1,
+                      ("block:1", "block:2+1000"), ("block:2", "block:2+1000")),
+    "in the middle of another": ([("block:0", "block:1+512", "Movable"), ("block:2+1024", "block:3", "Movable")],
+                                 "384M", 0, ("block:0", "block:3"), ("block:1", "block:3")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHRUNK)
+def test_a_span_that_begins_or_ends_inside_a_block_shrinks_to_its_pages(case):
+    zones, memory, gone, before, after = SHRUNK[case]
+    machine = Machine(boot_memory=memory, zone_of=zones)
+    movable = machine.kernel.zones[3]
+    for bounds in (before, after):
+        assert (movable.zone_start_pfn, movable.zone_end_pfn) == tuple(map(pfn, bounds))
+        machine.write(f"memory{gone}/state", "offline" if bounds is before else "online_movable")
+    assert (movable.zone_start_pfn, movable.zone_end_pfn) == tuple(map(pfn, before))
 
 
 def test_offlining_and_onlining_is_neutral_for_the_counters(hotplug):
