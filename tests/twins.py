@@ -1,7 +1,7 @@
 """A lab on a page, and its twin in this process: whatever is done to the one is done to the other."""
 
 import ipywidgets
-from widgets_seen import BOOK, inside
+from widgets_seen import inside, placed, value
 
 # HTML as the page has it, without what the page's own scripts add, and without style sheets, which it keeps elsewhere.
 CLEAN = """html => {
@@ -11,6 +11,8 @@ CLEAN = """html => {
     for (const region of box.querySelectorAll("[tabindex]")) region.removeAttribute("tabindex");
     return box.innerHTML;
 }"""
+# Which of the cells that stand alone it is.
+NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone')].indexOf(cell)"
 # All that a lab says below its title, and all that can be chosen.
 SHOWN = f"""lab => ({{
     says: [...lab.querySelectorAll(".widget-html-content")].slice(1).map(area => area.innerHTML).map({CLEAN}),
@@ -43,12 +45,11 @@ FOCUSED = """() => {
 
 
 class Twins:
-    """A lab in a cell of a page (`shown`), and the same lab here (`lab`), which says what is to be seen there."""
+    """A lab in a cell of a page (`shown`), and what that cell makes here (`lab`), which says what is to be seen."""
 
     def __init__(self, visit, cell):
         self.visit, self.cell, self.shown = visit, cell, cell.locator(".cell_output:not([hidden]) .mmsim-stepper")
-        title = self.shown.locator("b").first.text_content()
-        (self.lab,) = (lab for lab in (make() for make in BOOK.values()) if lab.title == title)
+        self.lab = value(placed(visit.name)[cell.evaluate(NUMBER)])
 
     @property
     def expected(self):
@@ -124,10 +125,10 @@ class Twins:
         return True
 
     def other_number(self, part):
-        """Another one that a slider can have."""
+        """Another one that a slider can have, not where the arrow keys came from if there are three."""
         (slider,) = (slider for slider in self.parts(ipywidgets.IntSlider) if slider.description == part["name"])
-        down = part["value"] - slider.step
-        return down if down >= slider.min else part["value"] + slider.step
+        ways = (part["value"] + slider.step * steps for steps in (2, -2, 1, -1))
+        return next(number for number in ways if slider.min <= number <= slider.max)
 
     def click(self, name):
         """Press the button that has the focus; one that steps moves the page's slider, Python or not."""

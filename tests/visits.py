@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON = re.compile(r"/_static/livebook/(?:(?:worker|boot)\..*\.js|.*\.(?:wasm|zst|zip))$")  # Python's own files
+PYTHON = re.compile(r"/_static/livebook/(?:(?:worker|boot)\..*\.js|.*\.(?:wasm|bin|zip))$")  # Python's own files
 PATIENCE = 30  # seconds: far more than anything on a page may take, on a machine that is busy with other tests
 
 # Notes what a page can't be asked for later: what its policy has stopped, and what its Python has said.

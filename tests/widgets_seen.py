@@ -1,11 +1,60 @@
-"""What is to be seen of a widget, for its tests."""
+"""The book's labs, and what is to be seen of a widget."""
 
+import ast
 import html
+import json
+import pkgutil
 import re
+from importlib import import_module
+from inspect import isfunction
+from pathlib import Path
+from typing import get_type_hints
 
-from mmsim.chapters import home, patch1, patch5
+import ipywidgets
 
-BOOK = {"how_much": home.how_much, "partial_block": patch5.partial_block, "race": patch1.race}
+from mmsim import chapters
+from mmsim.widgets import Lab
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = [import_module(found.name) for found in pkgutil.iter_modules(chapters.__path__, f"{chapters.__name__}.")]
+
+
+def makers(module):
+    """The functions of a chapter's module that make its labs."""
+    own = (made for made in vars(module).values() if isfunction(made) and made.__module__ == module.__name__)
+    return [made for made in own if get_type_hints(made).get("return") is Lab]
+
+
+BOOK = {f"{make.__module__.split('.')[-1]}.{make.__name__}": make for module in CHAPTERS for make in makers(module)}
+
+
+def code_cells(name):
+    """The cells of code of a page's notebook."""
+    notebook = json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def placed(name):
+    """The code of the cells of a page that stand alone, in order: each ends with a lab."""
+    return ["".join(cell["source"]) for cell in code_cells(name) if "standalone" in cell["metadata"].get("tags", [])]
+
+
+def value(source):
+    """Run the code of a cell, and return its last expression."""
+    *statements, last = ast.parse(source).body
+    names = {}
+    exec(compile(ast.Module(statements, []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+
+
+def push(knob, times):
+    """Move a control for the `times`th time: it goes to and fro."""
+    if isinstance(knob, ipywidgets.Checkbox):
+        knob.value = not knob.value
+    elif isinstance(knob, ipywidgets.IntSlider):
+        knob.value = (knob.min, knob.max)[times % 2]
+    else:
+        knob.index = times % len(knob.options)
 
 
 def blocks(lab):

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 from twins import CLEAN, Twins
-from visits import ROOT
+from widgets_seen import code_cells, placed
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 GONE = "element => !element.isConnected"
@@ -27,8 +27,7 @@ SHOWN = f"""() => [...document.querySelectorAll(".cell:has(.livebook-tools, .liv
 @pytest.fixture(scope="session")
 def stored(name):
     """The cells of code of the page's notebook."""
-    notebook = json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return code_cells(name)
 
 
 @pytest.fixture(scope="session")
@@ -117,8 +116,8 @@ def labs(ran):
     return [Twins(ran, cell) for cell in ran.labs]
 
 
-def test_each_cell_that_stands_alone_has_a_live_widget(labs, stored):
-    assert len(labs) == len([cell for cell in stored if "standalone" in cell["metadata"].get("tags", [])])
+def test_each_cell_that_stands_alone_has_a_live_widget(labs, name):
+    assert len(labs) == len(placed(name))
     for twins in labs:
         twins.agree()
 

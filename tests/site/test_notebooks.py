@@ -41,6 +41,14 @@ def test_the_book_holds_exactly_the_notebooks_of_its_contents():
     assert sorted(f"{name}.ipynb" for name in listed) == NOTEBOOKS
 
 
+def test_every_lab_of_a_chapter_is_placed_in_the_book():
+    pytest.importorskip("ipywidgets")
+    from widgets_seen import BOOK, placed, value
+
+    titles = {value(source).title for name in NOTEBOOKS for source in placed(name.removesuffix(".ipynb"))}
+    assert {make().title for make in BOOK.values()} - titles == set()
+
+
 def test_kernel_is_plain_python(notebook):
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
 

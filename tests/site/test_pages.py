@@ -128,9 +128,11 @@ def test_a_stepper_steps_by_keyboard_alone(reading):
 def test_what_is_moved_before_python_is_there_keeps_its_value_and_is_answered_then(reading):
     labs = [Twins(reading, cell) for cell in reading.labs]
     for lab in labs:
+        behind = []
         for part in lab.by_keyboard():
             lab.move(part)
-        assert lab.seen[0] != lab.expected[0]
+            behind.append(lab.seen[0] != lab.expected[0])
+        assert any(behind)
     reading.let_python_come()
     for lab in labs:
         lab.agree()
