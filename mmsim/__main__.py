@@ -1,4 +1,4 @@
-"""The command line: `python -m mmsim replay FILE_OR_FOLDER ...`, `python -m mmsim trace FILE`."""
+"""The command line: `python -m mmsim replay FILE_OR_FOLDER ...`, `trace FILE`, `question ACTION ...`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from mmsim.questions import commands as questions
 from mmsim.scenario import Report, ScenarioError, load, replay_file, scenario_files, trace
 
 
@@ -21,10 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     tracing = commands.add_parser("trace", help="carry out one scenario and print all that happens",
                                   description="Each step, and the events in it: log lines, requests, notifications.")
     tracing.add_argument("file", metavar="FILE", help="a scenario; of several patch sets the first is taken")
+    questions.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         parser.print_help()
         return 0
+    if chosen.command == "question":
+        return questions.run(chosen)
     return trace_file(chosen.file) if chosen.command == "trace" else replay_all(chosen.paths, chosen.json)
 
 

@@ -6,20 +6,15 @@ predict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mmsim.draw.figure import Document, Table, plural
-from mmsim.draw.figure import size as readable
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
-from mmsim.machine.sizes import size
-from mmsim.scenario.compare import COMPARE, Difference, Sight, compare
-
-SIZES = ("plugged", "requested")  # in bytes; a reader may say "68M"
-BOUNDS = {"min", "max"}
-LONG = 4  # entries of a list that are shown
+from mmsim.questions.answers import predicted
+from mmsim.questions.facts import shown, single
+from mmsim.scenario.compare import COMPARE, Difference, Sight
 
 
 @dataclass(frozen=True)
@@ -51,20 +46,22 @@ class Verdict:
 
     @property
     def right(self) -> bool:
-        """Did all of it come true?"""
-        return all(answer.difference is None for answer in self.answers)
+        """Was something predicted, and did all of it come true?"""
+        return bool(self.answers) and all(answer.difference is None for answer in self.answers)
 
     @property
     def picture(self) -> Document:
         """As a figure: a table with a line for each answer."""
         true = sum(answer.difference is None for answer in self.answers)
         title = "✓ Your prediction came true" if self.right else "✗ The model disagrees"
+        if not self.answers:
+            title = "Nothing was predicted"
         description = f"{true} of {plural(len(self.answers), 'answer')} right."
         table = Table(("what", "verdict", "your prediction", "the model says"), tuple(a.row for a in self.answers))
         return Document(title, description, table.html("Your prediction and what the model says"), str(table))
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.answers))
+        return "\n".join(map(str, self.answers)) or "nothing was predicted"
 
     __repr__ = __str__
 
@@ -76,50 +73,12 @@ def predict(machine: Machine, result: Result | None = None, /, **expected: Any) 
     """Compare predictions with a machine as it is now, and with the result of the last call on it.
 
     machine: as it is after the call. result: what `Machine.attempt` returned; without it only the state can be
-    predicted (blocks, zones, plugged, ...). A size is in bytes or such as "68M". Raises ValueError for what can't be
-    predicted.
+    predicted (blocks, zones, plugged, ...). A size is in bytes or such as "68M", an errno EBUSY, -EBUSY, 16 or -16.
+    Raises ValueError for what can't be predicted, and for a value that it can't have.
     """
     if unknown := set(expected) - set(COMPARE):
         raise ValueError(f"can't be predicted: {sorted(unknown)[0]!r}; known are {', '.join(COMPARE)}")
     ended = result or Result("0")
     see = Sight(machine, ended.errno, ended.panic, ended.events, ended.value)
-    wanted = {what: in_bytes(said) if what in SIZES else said for what, said in expected.items()}
-    return Verdict(tuple(answer(path, see) for path in paths(wanted)))
-
-
-def answer(path: tuple[Any, ...], see: Sight) -> Answer:
-    """Check one prediction: keys that lead to it, and its value."""
-    *keys, said = path
-    expect = said
-    for key in reversed(keys):
-        expect = {key: expect}
-    return Answer(".".join(map(str, keys)), said, next(compare(expect, see, ""), None))
-
-
-def paths(expected: Any) -> Iterator[tuple[Any, ...]]:
-    """Each single fact of nested predictions as the keys that lead to it, and its value."""
-    if isinstance(expected, dict) and not set(expected) <= BOUNDS:
-        for key, value in expected.items():
-            yield from ((key, *path) for path in paths(value))
-    else:
-        yield (expected,)
-
-
-def in_bytes(said: Any) -> Any:
-    """A size or its bounds in bytes. Raises ValueError for what is no size."""
-    if isinstance(said, dict):
-        return {bound: size(value) for bound, value in said.items()}
-    return size(said)
-
-
-def shown(what: str, value: Any) -> str:
-    """A value for a reader: sizes in MiB, lists as what they hold (long ones in part), no quotes."""
-    if isinstance(value, dict):
-        ends = {"min": "at least", "max": "at most"}
-        return ", ".join(f"{ends.get(key, key)} {shown(what, each)}" for key, each in value.items())
-    if isinstance(value, list | tuple):
-        more = [f"… ({len(value)} in all)"] if len(value) > LONG else []
-        return "; ".join([*(shown(what, each) for each in value[:LONG]), *more]) or "nothing"
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return readable(value) if what in SIZES else str(value)
+    facts = single({key: predicted(key, said) for key, said in expected.items()})
+    return Verdict(tuple(Answer(fact.what, fact.said, fact.difference(see)) for fact in facts))

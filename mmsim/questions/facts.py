@@ -1,0 +1,94 @@
+"""Single facts in the vocabulary of a scenario's `expect`: taken apart, compared with what is seen, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mmsim.draw.figure import size as readable
+from mmsim.scenario.compare import Difference, Sight, compare
+
+SIZES = ("plugged", "requested")  # in bytes
+EVENTS = ("log", "no_log", "warns", "dumped", "drains", "migrated", "notified")  # of the step, growing within it
+WORDS = {
+    "log": "in the log", "no_log": "not in the log", "warns": "warnings", "dumped": "given to dump_page()",
+    "drains": "times that the per-CPU lists were drained", "migrated": "pages migrated", "panic": "kernel panic",
+    "nr_isolate": "isolated pageblocks in", "pageblocks": "label of the pageblock at", "unmovable": "page in the way",
+    "zones": "zone", "plugged": "plugged", "requested": "requested", "blocks": "memory block", "driver": "driver's",
+    "reachable": "can happen", "unreachable": "can't happen", "outcomes": "different outcomes",
+    "schedules": "orders that were run", "orders": "orders in all",
+}  # fmt: skip
+BOUNDS = {"min", "max"}
+LONG = 4  # entries of a list that are shown
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One claim: the keys that lead to it, such as zones, Movable, free, and the value that it is said to have."""
+
+    keys: tuple[str, ...]
+    said: Any
+
+    @property
+    def what(self) -> str:
+        """The keys as a reader sees them."""
+        return ".".join(self.keys)
+
+    @property
+    def words(self) -> str:
+        """The same in words where there are some."""
+        return " ".join([WORDS.get(self.keys[0], self.keys[0]), *self.keys[1:]])
+
+    @property
+    def of_events(self) -> bool:
+        """Is it about what happened in the step, and not about the state after it?"""
+        return self.keys[0] in EVENTS or self.keys[:2] == ("driver", "requests")
+
+    def expect(self) -> dict[str, Any]:
+        """The claim as a scenario's `expect`."""
+        said = self.said
+        for key in reversed(self.keys):
+            said = {key: said}
+        return dict(said)
+
+    def difference(self, see: Sight) -> Difference | None:
+        """How what is seen differs from the claim; None if it holds. A panic is no errno, whichever was said."""
+        if self.keys == ("errno",) and see.panic is not None and not isinstance(see.errno, tuple):
+            return Difference("errno", self.said, "a panic")
+        return next(compare(self.expect(), see, ""), None)
+
+
+def single(expected: Any, keys: tuple[str, ...] = ()) -> Iterator[Fact]:
+    """Each single fact of an `expect`."""
+    if isinstance(expected, dict) and not (expected and set(expected) <= BOUNDS):
+        for key, value in expected.items():
+            yield from single(value, (*keys, str(key)))
+    else:
+        yield Fact(keys, expected)
+
+
+def kind_of(keys: tuple[str, ...]) -> str:
+    """The kind of answer that a fact takes, from the keys that lead to it."""
+    if keys[0] == "errno" or keys[-1] == "rc":
+        return "errno"
+    if keys[0] in SIZES:
+        return "size"
+    if keys[0] == "unmovable" or keys[-1] == "start":
+        return "pfn"
+    return "yesno" if keys[-1] in ("panic", "broken") else "number"
+
+
+def shown(what: str, value: Any) -> str:
+    """A value for a reader: sizes in MiB, lists as what they hold (long ones in part), no quotes."""
+    if isinstance(value, dict):
+        ends = {"min": "at least", "max": "at most"}
+        return ", ".join(f"{ends.get(key, key)} {shown(what, each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        more = [f"… ({len(value)} in all)"] if len(value) > LONG else []
+        return "; ".join([*(shown(what, each) for each in value[:LONG]), *more]) or "nothing"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int) and (what in SIZES or what in ("dumped", "unmovable")):
+        return readable(value) if what in SIZES else hex(value)
+    return str(value)

@@ -1,0 +1,135 @@
+"""Lines to be put in order: steps whose run has to reach a goal, or events that a run has in an order of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any
+
+from mmsim.machine.machine import Machine
+from mmsim.questions.answers import arrange
+from mmsim.questions.data import Filled, Scene, nulled
+from mmsim.questions.facts import single
+from mmsim.questions.judging import number
+from mmsim.questions.problems import shuffled
+from mmsim.questions.runs import Moment, moves, named, nearest, played, telling, watch
+from mmsim.questions.verdicts import Part, Row, opened
+from mmsim.questions.words import phrase
+from mmsim.scenario.checks import ScenarioError
+from mmsim.scenario.compare import Sight
+from mmsim.scenario.replay import carry_out
+
+Object = dict[str, Any]
+Line = Object
+
+
+def read(question: Filled, field: Object, said: Any) -> list[Line]:
+    """The lines in the reader's order. Raises ValueError."""
+    lines = shuffled(question, field)
+    return [lines[index] for index in arrange(said, [line["text"] for line in lines])]
+
+
+def judge(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
+    """The verdict on an order."""
+    return by_goal(question, field, lines) if "step" in lines[0] else by_run(question, field, lines)
+
+
+def solved(question: Filled, field: Object) -> tuple[list[str], str, str]:
+    """An order that is right."""
+    lines = field["line"]
+    if "step" in lines[0]:
+        right = next((order for order in permutations(lines) if by_goal(question, field, order).right), None)
+        if right is None:
+            raise question.error(f".field[{field['name']}]", "lines of which an order reaches the goal", "none")
+    else:
+        when = times(question, field)[0]
+        right = tuple(sorted(lines, key=lambda line: when[line["text"]]))
+    texts = [line["text"] for line in right]
+    return texts, "\n  ".join(texts), field.get("reason", "")
+
+
+# -- steps that have to reach a goal -----------------------------------------------------------------
+
+
+def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
+    """Do the lines as steps, in the reader's order, and look whether the goal is reached."""
+    steps = tuple(question.fill(line["step"], question.values, ".field.line.step") for line in lines)
+    goal = nulled(question.data["goal"])
+    try:
+        scene = question.scene(steps=steps, expect=goal, at=".goal")
+        findings = watch(scene, list(single(goal)))
+    except ValueError as error:  # such as a name that is used before it is given
+        return Part((field["name"],), False, message=f"This order can't be carried out: {why(error)}.")
+    rows = tuple(Row(field["name"], f.fact.words, str(f.fact.said), str(f.found), f.holds) for f in findings)
+    wrong = next((finding for finding in findings if not finding.holds), None)
+    return Part((field["name"],), wrong is None, rows, wrong.moment if wrong else None, field.get("reason", ""),
+                opened(scene, stop=number(wrong.moment) if wrong else 0))
+
+
+def why(error: ValueError) -> str:
+    """What is wrong with steps, without the place in the question's file."""
+    return f"expected {error.expected}, found {error.found}" if isinstance(error, ScenarioError) else str(error)
+
+
+# -- events that a run has in an order of its own ----------------------------------------------------
+
+
+def by_run(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
+    """Compare with the order in which the lines become true in the run."""
+    when, texts, schedule = times(question, field)
+    at = [when[line["text"]] for line in lines]
+    rows = tuple(
+        Row(field["name"], f"place {place}", line["text"], f"this comes after “{later['text']}”", here <= behind)
+        for place, (line, later, here, behind) in enumerate(zip(lines, lines[1:], at, at[1:], strict=False), 1)
+    )
+    bad = next((index for index, row in enumerate(rows) if not row.holds), None)
+    scene = question.scene()
+    if bad is None:
+        return Part((field["name"],), True, rows, None, field.get("reason", ""), opened(scene, schedule))
+    early = at[bad + 1]
+    moment = Moment("move" if schedule else "step", early, len(texts), texts[early - 1])
+    message = f"“{lines[bad + 1]['text']}” comes before “{lines[bad]['text']}”."
+    return Part((field["name"],), False, rows, moment, "", opened(scene, schedule, early), message)
+
+
+def times(question: Filled, field: Object) -> tuple[dict[str, int], list[str], tuple[int, ...]]:
+    """When each line becomes true in the run, the run's moments in words, and the schedule of a race."""
+    scene = question.scene()
+    facts = {line["text"]: list(single(line["when"])) for line in field["line"]}
+    seen: dict[str, list[bool]] = {text: [] for text in facts}
+    sights, texts, schedule = traced(scene)
+    for see in sights:
+        for text, wanted in facts.items():
+            seen[text].append(all(fact.difference(see) is None for fact in wanted))
+    return {text: rising(question, field, text, holds) for text, holds in seen.items()}, texts, schedule
+
+
+def rising(question: Filled, field: Object, text: str, holds: Sequence[bool]) -> int:
+    """The number of the moment at which something becomes true that was not."""
+    for index in range(1, len(holds)):
+        if holds[index] and not holds[index - 1]:
+            return index
+    at = f".field[{field['name']}].line[{text}].when"
+    raise question.error(at, "facts that become true in the run", "some that don't")
+
+
+def traced(scene: Scene) -> tuple[Iterator[Sight], list[str], tuple[int, ...]]:
+    """What is seen before the run and after each step of it, or after each move of its race; with words for each."""
+    machine = Machine(patches=scene.patches, **scene.machine)
+    if scene.race is None:
+        return after_steps(machine, scene), [phrase(step) for step in scene.steps], ()
+    for step in scene.steps[:-1]:
+        carry_out(machine, step)
+    racers = [named(task) for task in scene.race["tasks"]]
+    _, schedule = nearest(machine, racers, [scene.outcome or {}])[0]
+    return moves(machine, racers, schedule), telling(played(machine, racers, schedule)), schedule
+
+
+def after_steps(machine: Machine, scene: Scene) -> Iterator[Sight]:
+    """What is seen before and after each step, with the events of the step."""
+    yield Sight(machine, None, None, ())
+    for step in scene.steps:
+        result = carry_out(machine, step)
+        yield Sight(machine, result.errno, result.panic, result.events, result.value)
+
+

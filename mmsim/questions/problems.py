@@ -1,0 +1,113 @@
+"""What a reader is shown of a question: everything but what the run says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any
+
+from mmsim.draw.figure import plural
+from mmsim.questions.answers import EXAMPLES
+from mmsim.questions.data import Filled, filled
+from mmsim.questions.words import machine_words, phrase
+
+UNITS = {"size": "bytes, or MiB such as 64M"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that is asked: its name and label, the kind of form, and of choices (or lines to order) the texts."""
+
+    name: str
+    label: str
+    kind: str
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A question as it is asked. `text` is paragraphs, `setup` the scenario in words; nothing says what is right."""
+
+    name: str
+    seed: int
+    title: str
+    kind: str
+    minutes: int
+    points: int
+    objectives: tuple[str, ...]
+    kernel: str
+    text: tuple[str, ...]
+    setup: tuple[str, ...]
+    fields: tuple[Field, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        head = f"{self.name}: {self.title}"
+        about = f"{self.kind}, {plural(self.minutes, 'minute')}, {plural(self.points, 'point')}; kernel: {self.kernel}"
+        setup = [f"  {index}. {line}" for index, line in enumerate(self.setup, 1)]
+        parts = [f"{head}\n{about}", *self.text, "\n".join(setup), *map(asked, self.fields)]
+        return "\n\n".join(part for part in parts if part)
+
+
+def asked(field: Field) -> str:
+    """A field as a terminal shows it."""
+    unit = f" ({field.unit})" if field.unit else ""
+    lines = [f"{field.name}: {field.label}{unit}"]
+    lines += [f"  {letter}) {text}" for letter, text in zip("abcdefghijklmnop", field.choices, strict=False)]
+    example = field.example.replace("\n", "\n    ")
+    return "\n".join(lines) if field.kind == "choice" else "\n".join([*lines, f"  such as: {example}"])
+
+
+def problem(name: str, seed: int = 0) -> Problem:
+    """The question of this name, in the variant that a seed picks (0: the book's own). Raises ValueError."""
+    question = filled(name, seed)
+    data = question.data
+    return Problem(
+        name, seed, data["title"], data["kind"], data["minutes"], data["points"], tuple(data["objectives"]),
+        data["kernel"], paragraphs(data["text"]), tuple(setup(question)),
+        tuple(form(question, field) for field in question.fields),
+    )
+
+
+def paragraphs(text: str) -> tuple[str, ...]:
+    """A text in the paragraphs that empty lines make, without the line breaks of the file."""
+    return tuple(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
+def setup(question: Filled) -> list[str]:
+    """The scenario in words. Of several runs it is told what all have in common; the text says how they differ."""
+    open_ = any("sets" in field for field in question.fields) or "trials" in question.data or "cases" in question.data
+    lines = []
+    if not open_ and question.data.get("steps"):
+        scene = question.scene()
+        lines = [*machine_words(scene.machine), *map(sentence, map(phrase, scene.steps))]
+    if "limit" in question.data:
+        verbs = ", ".join(f"`{verb}`" for verb in question.data.get("verbs", ()))
+        most = f"You write at most {plural(question.data['limit'], 'step')}"
+        lines.append(f"{most}, of {verbs}." if verbs else f"{most}.")
+    return lines
+
+
+def sentence(text: str) -> str:
+    """A phrase with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
+def form(question: Filled, field: dict[str, Any]) -> Field:
+    """A field as it is asked."""
+    kind = question.kind(field)
+    texts = tuple(entry["text"] for entry in shuffled(question, field))
+    example = field.get("example", EXAMPLES.get(kind, ""))
+    return Field(field["name"], field["label"], kind, texts, field.get("unit", UNITS.get(kind, "")), example.strip())
+
+
+def shuffled(question: Filled, field: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices or the lines of a field in the order in which this seed shows them."""
+    entries = list(field.get("choice", field.get("line", ())))
+    Random(f"{question.name}.{field['name']}.{question.seed}").shuffle(entries)
+    return entries

@@ -1,0 +1,212 @@
+"""The run of a question: facts compared with it, and the moment at which it contradicts them.
+
+A fact of a scenario is about its last step. A fact of a race is about one outcome, along a shortest schedule that ends
+so, or about all: the search through every interleaving decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmsim.draw.race import said as told
+from mmsim.draw.race import steps_of
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import MachineRace, Racer, explore, schedules, starter
+from mmsim.questions.data import ALL, COUNTS, Scene
+from mmsim.questions.facts import Fact, shown, single
+from mmsim.questions.words import phrase
+from mmsim.scenario.compare import Difference, Sight
+from mmsim.scenario.replay import carry_out, racer
+from mmsim.sim.interleavings import Outcome, outcome_of
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A place in a run: a `step` of the scenario or a `move` of the race's schedule, its number from 1, of how many."""
+
+    kind: str
+    number: int
+    of: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number} of {self.of}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a run says of one fact: does it hold, what is so instead, when was that decided, in which schedule."""
+
+    fact: Fact
+    holds: bool
+    found: Any
+    moment: Moment | None = None
+    schedule: tuple[int, ...] = ()
+
+
+def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
+    """Compare facts with a run. Raises ValueError for a step that no machine could carry out."""
+    machine = Machine(patches=scene.patches, **scene.machine)
+    for step in scene.steps[:-1]:
+        carry_out(machine, step)
+    if scene.race is None:
+        return last_step(machine, scene, facts)
+    racers = [named(task) for task in scene.race["tasks"]]
+    if scene.outcome is None:
+        return [Search(machine, racers).finding(fact) for fact in facts]
+    misses, schedule = nearest(machine, racers, [scene.outcome])[0]
+    if misses:
+        raise ValueError(f"no interleaving ends in {shown('', scene.outcome)}")
+    return [finding for finding, _ in along(machine, racers, schedule, facts)]
+
+
+def deciding(course: Sequence[Difference | None]) -> int:
+    """When a fact that is false in the end became so: after it was last true, or when its value last changed."""
+    held = [index for index, difference in enumerate(course) if difference is None]
+    if held:
+        return held[-1] + 1
+    values = [difference.found if difference else None for difference in course]
+    return max((i for i in range(1, len(values)) if values[i] != values[i - 1]), default=len(values) - 1)
+
+
+# -- one step after the other ------------------------------------------------------------------------
+
+
+def last_step(machine: Machine, scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
+    """Carry out the last step, and look at its events one by one."""
+    step = scene.steps[-1]
+    result = carry_out(machine, step)
+    see = Sight(machine, result.errno, result.panic, result.events, result.value)
+    sights = [replace(see, events=result.events[:count]) for count in range(len(result.events) + 1)]
+    findings = []
+    for fact in facts:
+        course = [fact.difference(each) for each in (sights if fact.of_events else [see])]
+        moment = None
+        if course[-1] is not None:
+            event = result.events[deciding(course) - 1] if fact.of_events and deciding(course) > 0 else None
+            text = phrase(step) + (f": {told(event)}" if event and told(event) else "")
+            moment = Moment("step", len(scene.steps), len(scene.steps), text)
+        findings.append(Finding(fact, course[-1] is None, course[-1].found if course[-1] else fact.said, moment))
+    return findings
+
+
+# -- races -------------------------------------------------------------------------------------------
+
+
+def named(task: Object) -> Racer:
+    """A task of a race, under the name that the question gives it."""
+    return replace(racer(task), name=task.get("by") or task.get("note") or task["do"])
+
+
+def sight(race: MachineRace) -> Sight:
+    """What can be seen of a race as it is now."""
+    trace = race.machine.trace
+    return Sight(race.machine, race.errnos(), trace.panicked, trace.events[race.first_event :])
+
+
+def nearest(machine: Machine, racers: Sequence[Racer], outcomes: Sequence[Object]) -> list[tuple[int, tuple[int, ...]]]:
+    """For each outcome the schedule that comes nearest to it, a shortest one, and how many of its facts are false."""
+    wanted = [list(single(outcome)) for outcome in outcomes]
+    best: dict[int, tuple[int, tuple[int, int], tuple[int, ...]]] = {}
+    for finished in schedules(machine, *racers):
+        see, length = sight(finished), outcome_of(finished, None).length
+        moves = tuple(move.task for move in finished.schedule)
+        for index, facts in enumerate(wanted):
+            found = (sum(fact.difference(see) is not None for fact in facts), length, moves)
+            best[index] = min(best.get(index, found), found)
+    return [(misses, moves) for misses, _, moves in (best[index] for index in range(len(wanted)))]
+
+
+def along(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int],
+          facts: Sequence[Fact]) -> list[tuple[Finding, int]]:
+    """Compare facts with a race along one schedule; each with the number of the move that decided it."""
+    courses: list[list[Difference | None]] = [[] for _ in facts]
+    for see in moves(machine, racers, schedule):
+        for course, fact in zip(courses, facts, strict=True):
+            course.append(fact.difference(see))
+    texts = telling(played(machine, racers, schedule))
+    found = []
+    for fact, course in zip(facts, courses, strict=True):
+        end, at = course[-1], since(course)
+        moment = Moment("move", max(at, 1), len(schedule), texts[max(at, 1) - 1])
+        found.append((Finding(fact, end is None, end.found if end else fact.said, moment, tuple(schedule)), at))
+    return found
+
+
+def since(course: Sequence[Difference | None]) -> int:
+    """From when on a fact is for good what it is in the end: true, or false."""
+    if course[-1] is not None:
+        return deciding(course)
+    return max((index + 1 for index, difference in enumerate(course) if difference is not None), default=0)
+
+
+def moves(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int]) -> Iterator[Sight]:
+    """A race along a schedule: what is seen at its start and after each move."""
+    race = starter(machine, racers)()
+    try:
+        yield sight(race)
+        for number, task in enumerate(schedule, 1):
+            race.runnable()
+            race.step(task)
+            if number == len(schedule):
+                race.finish()
+            yield sight(race)
+    finally:
+        race.close()
+
+
+def played(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int]) -> Outcome:
+    """The outcome of a race along a schedule."""
+    race = starter(machine, racers)()
+    try:
+        for task in schedule:
+            race.runnable()
+            race.step(task)
+        return outcome_of(race, None)
+    finally:
+        race.close()
+
+
+def telling(outcome: Outcome) -> list[str]:
+    """Each move of an outcome's schedule in words."""
+    return [f"{step.move.name} {'; '.join(step.phrases)}" for step in steps_of(outcome)]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Facts about a race as a whole."""
+
+    machine: Machine
+    racers: Sequence[Racer]
+
+    def finding(self, fact: Fact) -> Finding:
+        """What the search says of a fact: of `reachable` and `unreachable` outcomes, or of a count."""
+        key = fact.keys[0]
+        if key in COUNTS:
+            found = self.count(key)
+            said = fact.said if isinstance(fact.said, dict) else {"min": fact.said, "max": fact.said}
+            return Finding(fact, said.get("min", found) <= found <= said.get("max", found), found)
+        assert key in ALL
+        for (misses, schedule), outcome in zip(nearest(self.machine, self.racers, fact.said), fact.said, strict=True):
+            if (misses == 0) != (key == "reachable"):
+                return self.refuted(fact, outcome, schedule, misses)
+        return Finding(fact, True, fact.said)
+
+    def refuted(self, fact: Fact, outcome: Object, schedule: tuple[int, ...], misses: int) -> Finding:
+        """A claim that the search refutes, with the schedule that shows it, or comes nearest to what was claimed."""
+        single_facts = list(single(outcome))
+        course = along(self.machine, self.racers, schedule, single_facts)
+        decisive = [(at, finding) for finding, at in course if finding.holds == (misses == 0)]
+        _, finding = (max if misses == 0 else min)(decisive, key=lambda pair: pair[0])
+        words = shown(fact.what, outcome)
+        found = f"an order ends with {words}" if misses == 0 else f"no order ends with {words}"
+        return Finding(fact, False, found, finding.moment, schedule)
+
+    def count(self, key: str) -> int:
+        """How many distinct outcomes, or schedules with pruning, or orders without it."""
+        found = explore(self.machine, *self.racers, prune=key != "orders")
+        return len(found.outcomes) if key == "outcomes" else found.schedules

@@ -1,0 +1,136 @@
+"""What is said to an answer, and what the model's own answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mmsim.questions.data import Scene
+from mmsim.questions.runs import Moment
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fact: the field it belongs to, what it is about, what was said, what the run has, and whether they agree."""
+
+    field: str
+    what: str
+    said: str
+    found: str
+    holds: bool
+
+    def __str__(self) -> str:
+        mark = "✓" if self.holds else "✗"
+        return f"{mark} {self.what}: {self.said}" + ("" if self.holds else f"; the run: {self.found}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The verdict on one field, or on several that only make sense together; `right` is None where nobody can say."""
+
+    fields: tuple[str, ...]
+    right: bool | None
+    rows: tuple[Row, ...] = ()
+    moment: Moment | None = None
+    reason: str = ""
+    run: Object | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the run says to an answer.
+
+    state: right, partly, wrong, unanswered, invalid, or noted (an essay: nobody but a person judges it).
+    message: one sentence. facts: one by one. first: the step or move at which the run contradicts the answer.
+    belief: why one thinks so, and why it is not so. reason: why what is right is right. run: machine, patches, steps
+    and, of a race, the schedule that shows it, to be opened. fields: for each field whether it is right.
+    """
+
+    name: str
+    seed: int
+    state: str
+    message: str
+    facts: tuple[Row, ...] = ()
+    first: Moment | None = None
+    belief: str = ""
+    run: Object | None = None
+    reason: str = ""
+    sure: str = ""
+    fields: Object = field(default_factory=dict)
+
+    @property
+    def right(self) -> bool:
+        """Is all of it right?"""
+        return self.state == "right"
+
+    def as_json(self) -> Object:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.state}: {self.message}", *(f"  {row}" for row in self.facts)]
+        lines += [f"The run parts from the answer at {self.first}."] if self.first else []
+        return "\n".join([*lines, *filter(None, (self.belief, self.reason))])
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The model's answer. `answer` is one that `check` takes; texts: for each field (label, answer, why); rubric: of an
+    essay, what is worth how many points."""
+
+    name: str
+    seed: int
+    answer: Object
+    texts: tuple[tuple[str, str, str], ...]
+    run: Object | None = None
+    rubric: tuple[tuple[str, int], ...] = ()
+    reason: str = ""
+
+    def as_json(self) -> Object:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{label}\n  {said}" + (f"\n  {why}" if why else "") for label, said, why in self.texts]
+        rubric = [f"  {points}  {says}" for says, points in self.rubric]
+        return "\n".join([*lines, *rubric, *([self.reason] if self.reason else [])])
+
+
+def opened(scene: Scene, schedule: Sequence[int] = (), stop: int = 0) -> Object:
+    """A run as data: what boots, what is done, and of a race the order of the tasks; `stop` is where to open it."""
+    run = {"machine": scene.machine, "patches": sorted(scene.patches), "steps": list(scene.steps)}
+    return {**run, **({"schedule": list(schedule)} if schedule else {}), "stop": stop}
+
+
+def together(name: str, seed: int, parts: Sequence[Part], sure: str) -> Verdict:
+    """One verdict of the verdicts on all fields."""
+    judged = [part for part in parts if part.right is not None]
+    good = [part for part in judged if part.right]
+    wrong = [part for part in judged if not part.right]
+    state = "noted" if not judged else "right" if not wrong else "partly" if good else "wrong"
+    shown = (wrong or list(parts))[0]
+    rows = tuple(row for part in parts for row in part.rows)
+    return Verdict(
+        name, seed, state, sentence(state, len(good), len(judged), shown, rows), rows,
+        first=shown.moment if wrong else None,
+        belief=" ".join(dict.fromkeys(part.reason for part in wrong if part.reason)),
+        run=shown.run,
+        reason=" ".join(dict.fromkeys(part.reason for part in parts if part not in wrong and part.reason)),
+        sure=sure,
+        fields={field: part.right for part in parts for field in part.fields},
+    )
+
+
+def sentence(state: str, good: int, all_: int, shown: Part, rows: Sequence[Row]) -> str:
+    """The verdict in one sentence."""
+    if state == "noted":
+        return "Your text is noted; compare it with the rubric."
+    if state == "right":
+        return shown.message or "The run agrees."
+    row = next((row for row in shown.rows if not row.holds), None)
+    text = shown.message or (f"The run disagrees: {row.what}: {row.found}, not {row.said}." if row else "")
+    return f"{good} of {all_} right. {text}" if state == "partly" else text
