@@ -1,11 +1,10 @@
 """Questions as data: the files of `mmsim/chapters`, checked, and one question with its gaps filled.
 
 A file is TOML, one `[[question]]` an entry. The question is a scenario with something left out: `machine` and `steps`
-are those of `mmsim.scenario.format`, and `[[question.field]]` is what is asked about the last step. In all of it `$name`
-(`${name}` before a letter) is a gap, filled from `vary` (what a seed picks from: a table of lists, or a list of whole
-variants) and from `cases` (several runs that one question compares; facts are then given for each by its name). The
-text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: that is what the run agrees
-with.
+are those of `mmsim.scenario.format`, and `[[question.field]]` is what is asked about the last step. In all of it
+`$name` (`${name}` before a letter) is a gap, filled from `vary` (what a seed picks from: a table of lists, or a list of whole
+variants) and from `cases` (several runs that one question compares; facts are then given for each by its name).
+The text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: the run does.
 """
 
 from __future__ import annotations
@@ -181,7 +180,9 @@ class Filled:
             if name not in self.cases:
                 raise self.error(f"{at}.{name}", f"the name of a case: {', '.join(self.cases)}", name)
             here = f"{at}.{name}" if name and not case else at
-            yield from ((name, fact) for fact in single(self.one_run(nulled(expect), name, here)))
+            for fact in single(self.one_run(nulled(expect), name, here)):
+                outcomes = fact.said if fact.keys[0] in ALL[:2] else [None]
+                yield from ((name, fact if each is None else Fact(fact.keys, [each])) for each in outcomes)
 
     def one_run(self, expect: Object, case: str, at: str) -> Object:
         """Facts of one run, checked; sizes become bytes."""

@@ -1,6 +1,6 @@
 """Functions that the reader writes, compared with what the model does in each of many trials.
 
-The code runs in a namespace of its own, with few of Python's names and a limit on its lines. That guards against
+The code runs in a namespace of its own, with few of Python's names and a limit on its steps. That guards against
 slips, such as a loop without end; it is no wall against somebody who means harm.
 """
 
@@ -10,6 +10,8 @@ import builtins
 import copy
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import product
 from types import FrameType
 from typing import Any
@@ -22,7 +24,7 @@ from mmsim.questions.runs import watch
 from mmsim.questions.verdicts import Part, Row, opened
 
 Object = dict[str, Any]
-LINES = 100_000  # of one call; the model's own runs are shorter
+STEPS = 300_000  # of Python's bytecode in one call: a loop without end may be a single line
 BUILTINS = (
     "abs all any bool dict divmod enumerate filter float frozenset int isinstance len list map max min pow print range"
     " repr reversed round set slice sorted str sum tuple type zip True False None"
@@ -31,25 +33,27 @@ BUILTINS = (
 
 
 class TooLong(BaseException):
-    """The code has run for more lines than it may; no `except Exception` of its own takes it."""
+    """The code has run for more steps than it may; no `except Exception` of its own takes it."""
 
 
-def limited(call: Callable[[], Any], lines: int = LINES) -> Any:
-    """What a call returns. Raises TooLong when Python has run so many lines in it."""
-    left, before = lines, sys.gettrace()
+def limited(call: Callable[[], Any], steps: int = STEPS) -> Any:
+    """What a call returns. Raises TooLong when Python has taken so many steps in it."""
+    left, before = steps, sys.gettrace()
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left
-        left -= event == "line"
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
         if left < 0:
             raise TooLong
         return count
 
-    sys.settrace(count)
-    try:
-        return call()
-    finally:
-        sys.settrace(before)
+    with redirect_stdout(StringIO()):  # what it prints is no part of the answer
+        sys.settrace(count)
+        try:
+            return call()
+        finally:
+            sys.settrace(before)
 
 
 def compiled(code: str, name: str) -> Callable[..., Any]:
@@ -105,7 +109,7 @@ def outcome(function: Callable[..., Any], trial: Object) -> Any:
     try:
         return limited(lambda: function(**copy.deepcopy(trial)))
     except TooLong:
-        return Words(f"no end after {LINES} lines")
+        return Words(f"no end after {STEPS} steps")
     except Exception as error:
         return Words(f"{type(error).__name__}: {error}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmsim.questions.answers import READERS, choose
 from mmsim.questions.data import Filled
-from mmsim.questions.facts import Fact, shown
+from mmsim.questions.facts import Fact, shown, single
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import Finding, Moment, watch
 from mmsim.questions.verdicts import Part, Row, opened
@@ -108,6 +108,9 @@ def row(field: str, case: str, finding: Finding) -> Row:
     """A finding for a reader."""
     fact = finding.fact
     what = f"{case}: {fact.words}" if case else fact.words
+    if fact.keys[0] in OPPOSITE:
+        words = ", ".join(f"{each.words}: {shown(each.what, each.said)}" for each in single(fact.said[0]))
+        return Row(field, f"{what}: {words}", "yes", "yes" if finding.holds else "no", finding.holds)
     return Row(field, what, shown(fact.what, fact.said), shown(fact.what, finding.found), finding.holds)
 
 

@@ -64,13 +64,17 @@ def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
     return [finding for finding, _ in along(machine, racers, schedule, facts)]
 
 
-def deciding(course: Sequence[Difference | None]) -> int:
-    """When a fact that is false in the end became so: after it was last true, or when its value last changed."""
+def deciding(fact: Fact, course: Sequence[Difference | None]) -> int:
+    """When a fact that is false in the end became so: after it was last true.
+
+    If it never was: when its value last changed; but that something never happened is only clear at the end.
+    """
     held = [index for index, difference in enumerate(course) if difference is None]
     if held:
         return held[-1] + 1
     values = [difference.found if difference else None for difference in course]
-    return max((i for i in range(1, len(values)) if values[i] != values[i - 1]), default=len(values) - 1)
+    changes = [index for index in range(1, len(values)) if values[index] != values[index - 1]]
+    return changes[-1] if changes and not fact.of_events else len(course) - 1
 
 
 # -- one step after the other ------------------------------------------------------------------------
@@ -87,7 +91,8 @@ def last_step(machine: Machine, scene: Scene, facts: Sequence[Fact]) -> list[Fin
         course = [fact.difference(each) for each in (sights if fact.of_events else [see])]
         moment = None
         if course[-1] is not None:
-            event = result.events[deciding(course) - 1] if fact.of_events and deciding(course) > 0 else None
+            at = deciding(fact, course)
+            event = result.events[at - 1] if fact.of_events and course[at - 1] is None else None
             text = phrase(step) + (f": {told(event)}" if event and told(event) else "")
             moment = Moment("step", len(scene.steps), len(scene.steps), text)
         findings.append(Finding(fact, course[-1] is None, course[-1].found if course[-1] else fact.said, moment))
@@ -131,16 +136,16 @@ def along(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int],
     texts = telling(played(machine, racers, schedule))
     found = []
     for fact, course in zip(facts, courses, strict=True):
-        end, at = course[-1], since(course)
+        end, at = course[-1], since(fact, course)
         moment = Moment("move", max(at, 1), len(schedule), texts[max(at, 1) - 1])
         found.append((Finding(fact, end is None, end.found if end else fact.said, moment, tuple(schedule)), at))
     return found
 
 
-def since(course: Sequence[Difference | None]) -> int:
+def since(fact: Fact, course: Sequence[Difference | None]) -> int:
     """From when on a fact is for good what it is in the end: true, or false."""
     if course[-1] is not None:
-        return deciding(course)
+        return deciding(fact, course)
     return max((index + 1 for index, difference in enumerate(course) if difference is not None), default=0)
 
 
@@ -191,10 +196,11 @@ class Search:
             said = fact.said if isinstance(fact.said, dict) else {"min": fact.said, "max": fact.said}
             return Finding(fact, said.get("min", found) <= found <= said.get("max", found), found)
         assert key in ALL
-        for (misses, schedule), outcome in zip(nearest(self.machine, self.racers, fact.said), fact.said, strict=True):
-            if (misses == 0) != (key == "reachable"):
-                return self.refuted(fact, outcome, schedule, misses)
-        return Finding(fact, True, fact.said)
+        (outcome,) = fact.said
+        misses, schedule = nearest(self.machine, self.racers, [outcome])[0]
+        if (misses == 0) == (key == "reachable"):
+            return Finding(fact, True, fact.said)
+        return self.refuted(fact, outcome, schedule, misses)
 
     def refuted(self, fact: Fact, outcome: Object, schedule: tuple[int, ...], misses: int) -> Finding:
         """A claim that the search refutes, with the schedule that shows it, or comes nearest to what was claimed."""
@@ -202,9 +208,7 @@ class Search:
         course = along(self.machine, self.racers, schedule, single_facts)
         decisive = [(at, finding) for finding, at in course if finding.holds == (misses == 0)]
         _, finding = (max if misses == 0 else min)(decisive, key=lambda pair: pair[0])
-        words = shown(fact.what, outcome)
-        found = f"an order ends with {words}" if misses == 0 else f"no order ends with {words}"
-        return Finding(fact, False, found, finding.moment, schedule)
+        return Finding(fact, False, [outcome], finding.moment, schedule)
 
     def count(self, key: str) -> int:
         """How many distinct outcomes, or schedules with pruning, or orders without it."""

@@ -112,7 +112,7 @@ def together(name: str, seed: int, parts: Sequence[Part], sure: str) -> Verdict:
     good = [part for part in judged if part.right]
     wrong = [part for part in judged if not part.right]
     state = "noted" if not judged else "right" if not wrong else "partly" if good else "wrong"
-    shown = (wrong or list(parts))[0]
+    shown = min(wrong, key=lambda part: part.moment.number if part.moment else 0) if wrong else parts[0]
     rows = tuple(row for part in parts for row in part.rows)
     return Verdict(
         name, seed, state, sentence(state, len(good), len(judged), shown, rows), rows,
@@ -132,5 +132,5 @@ def sentence(state: str, good: int, all_: int, shown: Part, rows: Sequence[Row])
     if state == "right":
         return shown.message or "The run agrees."
     row = next((row for row in shown.rows if not row.holds), None)
-    text = shown.message or (f"The run disagrees: {row.what}: {row.found}, not {row.said}." if row else "")
+    text = shown.message or (f"The run disagrees about “{row.what}”: {row.found}, not {row.said}." if row else "")
     return f"{good} of {all_} right. {text}" if state == "partly" else text
