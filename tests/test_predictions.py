@@ -60,8 +60,43 @@ def test_what_can_not_be_predicted_is_named(seen):
 
 
 def test_a_notebook_shows_a_table_with_everything_escaped(seen):
-    table = predict(*seen, errno="<0>", warns=0)._repr_html_()
+    table = predict(*seen, log=["<0>"], warns=0)._repr_html_()
     assert "✗ wrong" in table
     assert "✓ right" in table
     assert "&lt;0&gt;" in table
     assert "<0>" not in table
+
+
+def test_nothing_predicted_is_not_right(seen):
+    verdict = predict(*seen)
+    assert not verdict.right
+    assert str(verdict) == "nothing was predicted"
+    assert "Nothing was predicted" in verdict._repr_html_()
+
+
+@pytest.mark.parametrize("said", ["EBUSY", "-EBUSY", "ebusy", 16, -16, "16", "-16", " \u2212EBUSY "])
+def test_an_errno_has_many_spellings(seen, said):
+    assert predict(*seen, errno=said).right
+
+
+def test_a_size_has_many_spellings(virtio):
+    machine = virtio(requested="64M")
+    assert all(predict(machine, plugged=said).right for said in ("64M", "64 MiB", 64 << 20, "67108864", "67,108,864"))
+    assert not predict(machine, plugged="64K").right
+
+
+@pytest.mark.parametrize(("key", "said", "expected"), [
+    ("panic", "no", "panic: expected true or false, not 'no'"),
+    ("dumped", None, "dumped: expected a list, not None"),
+    ("errno", "EBIG", "errno: 'EBIG' is not an errno"),
+    ("plugged", "much", "plugged: 'much' is not a size"),
+    ("warns", "many", "warns: expected an integer"),
+    ("zones", {"Highmem": None}, "zones.Highmem: expected one of DMA"),
+])
+def test_nonsense_gets_a_sentence_that_names_the_key(seen, key, said, expected):
+    with pytest.raises(ValueError, match=expected):
+        predict(*seen, **{key: said})
+
+
+def test_pythons_own_values_are_taken(seen):
+    assert predict(*seen, dumped=(7,), pageblocks={0: "Movable"}).right

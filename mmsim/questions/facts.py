@@ -87,8 +87,8 @@ def shown(what: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         more = [f"… ({len(value)} in all)"] if len(value) > LONG else []
         return "; ".join([*(shown(what, each) for each in value[:LONG]), *more]) or "nothing"
-    if value is None and what == "errno":
-        return "any"
+    if value is None and what in ("errno", "dumped"):
+        return "any" if what == "errno" else "NULL"
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int) and (what in SIZES or what in ("dumped", "unmovable")):
