@@ -281,7 +281,7 @@ choice = [
     ('errno = "0"', 'weather = "0"', "question one.field[f].choice[a].predicts.weather: expected one of the keys"),
     ('errno = "0"', "orders = 3", "question one.field[f].choice[a].predicts: expected outcomes, schedules, orders"),
     ('predicts = { errno = "0" }, ', "", "question one.field[0].choice[0]: expected the keys text, predicts, reason"),
-    ('errno = "EBUSY"', 'errno = "0"', "question one.field[f]: expected exactly one choice that the run agrees with, found"),
+    ('errno = "EBUSY"', 'errno = "0"', "question one.field[f]: expected exactly one choice that the run agrees with"),
     ('text = "t"', 'text = "$gap"', "question one.text: expected a gap that something fills"),
     ("end = 512", "end = 513", "question one.steps: expected steps that can be done"),
     ('kind = "predict"', 'kind = "write"', "question one: expected the key function, for the kind write"),
