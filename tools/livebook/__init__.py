@@ -12,9 +12,8 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from . import pages, runtime
+from . import notebooks, pages, runtime
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MISSING = "This copy of the book was built without npm's packages: live pages and formulas are off."
 FOLDER = "livebook"  # below the site's _static/
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ def configure(app: Sphinx, config: Config) -> None:
     config.mathjax_path = f"{FOLDER}/mathjax/tex-svg.js"
     if not runtime.installed():
         logger.info(MISSING)
-        config.nb_mime_priority_overrides = [("html", WIDGET_VIEW, None)]
+        config.nb_mime_priority_overrides = [("html", notebooks.WIDGET_VIEW, None)]
         config.html_theme_options["announcement"] = MISSING
 
 
@@ -62,6 +61,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("livebook_missing", ["matplotlib", "numpy"], "html", [list])
     app.connect("config-inited", configure)
     app.connect("builder-inited", add_files)  # before the pages, which name some of them with their checksums
+    app.connect("doctree-read", notebooks.name_cells)
     app.connect("env-updated", all_pages)
     app.connect("build-finished", finish, priority=900)  # after those who write pages then
+    app.add_post_transform(notebooks.StillPictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
 // What the cells of a page have in common: one Python, the order in which they run, and what is loaded when needed.
 
 import { make } from "./dom.js";
+import { Form } from "./forms.js";
 import { Outputs } from "./outputs.js";
 import { Stopped } from "./python.js";
 import { Status } from "./status.js";
@@ -25,6 +26,7 @@ const loader = (base) => {
 
 export class Book {
   cells = [];
+  forms = [];
   /** Settles when the widgets that are stored in the page are drawn: before, nothing takes their place. */
   drawn = Promise.resolve();
   #turn = Promise.resolve();
@@ -71,6 +73,18 @@ export class Book {
     return this.#inTurn(async () => (await this.#prepare(cell, false)) && cell.run());
   }
 
+  /** Let Python answer a form, as it is then: its cell may have made it anew meanwhile. It needs none of the cells. */
+  answer({ id }) {
+    return this.#inTurn(() => this.forms.find((form) => form.id === id)?.run());
+  }
+
+  /** Wire the forms below an element; one that takes another's place has its answer, too. */
+  wireForms(element) {
+    const made = [...element.querySelectorAll("form.livebook-form")].map((form) => new Form(form, this));
+    for (const form of made) form.takeOver(this.forms.find(({ id }) => id === form.id));
+    this.forms = [...this.forms.filter(({ id }) => made.every((form) => form.id !== id)), ...made];
+  }
+
   /** Run all cells above one, again. */
   runAbove(cell) {
     return this.#inTurn(async () => {
@@ -114,7 +128,7 @@ export class Book {
   async #prepare(cell, quiet) {
     for (const one of this.#above(cell)) {
       if (one.ran || (await one.run(quiet))) continue;
-      this.say(`${one.id} failed, and ${cell.id} is below it.`);
+      this.status.say(`${one.id} failed, and ${cell.id} is below it.`, one.element);
       return false;
     }
     return true;
@@ -141,7 +155,7 @@ export class Book {
 
   async #hear({ message, buffers }) {
     const { type, cell: id, ...content } = message;
-    const cell = this.cells.find((one) => one.id === id);
+    const cell = [...this.cells, ...this.forms].find((one) => one.id === id);
     if (type.startsWith("comm")) (await this.parts.widgets()).hear(message, buffers);
     else if (cell) cell.hear(type, content);
     else this.say(`A widget says: ${content.text ?? content.traceback ?? content.data?.["text/plain"]}`);

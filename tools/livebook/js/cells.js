@@ -18,13 +18,50 @@ export class Cell {
     this.input = element.querySelector(".cell_input");
     this.pre = this.input.querySelector(".highlight");
     this.original = this.pre.querySelector("pre").textContent.replace(/\n$/, "");
-    this.code = recall(this.id, this.original) ?? this.original;
+    this.shown = this.original; // what the outputs are of
+    element.id ||= `cell-${number}`;
+    this.#recall();
     this.needs = book.missing.find((name) => new RegExp(`^\\s*(import|from) +${name}\\b`, "m").test(this.original));
     this.mayFail = element.classList.contains("tag_raises-exception");
     this.alone = element.classList.contains("tag_standalone");
     this.input.append(this.needs ? this.#note() : this.#tools());
     if (this.code !== this.original) this.edit();
     this.#mark();
+  }
+
+  /** What the reader wrote here. Where the book has changed since, both are offered, and neither replaces the other. */
+  #recall() {
+    const kept = recall(this.element.id) ?? recall(this.id);
+    const mine = kept?.code !== undefined && kept.original === this.original;
+    this.code = mine ? kept.code : this.original;
+    this.earlier = [...(kept?.earlier ?? []), ...(mine || kept?.code === undefined ? [] : [kept.code])];
+    if (this.earlier.length) queueMicrotask(() => this.#offerEarlier());
+  }
+
+  #offerEarlier() {
+    const last = this.earlier.at(-1);
+    const take = () => {
+      this.#changed(last);
+      if (this.editor) this.editor.code = last;
+      this.edit(true);
+    };
+    const forget = () => {
+      this.earlier.pop();
+      this.#keep();
+      box.remove();
+      if (this.earlier.length) this.#offerEarlier();
+    };
+    const words = "The book has changed this cell since you wrote into it. Yours:";
+    const code = make("pre", { textContent: last, tabIndex: 0, translate: false });
+    const box = make("section", { className: "livebook-earlier", ariaLabel: `Your earlier code of ${this.id}` });
+    box.append(make("p", { textContent: words }), code, button("Use mine", take), button("Forget mine", forget));
+    this.input.after(box);
+  }
+
+  #keep() {
+    const { original, code, earlier } = this;
+    const nothing = code === original && !earlier.length;
+    return keep(this.element.id, nothing ? null : { original, ...(code === original ? {} : { code }), earlier });
   }
 
   /** Has this Python run it? The page shows it as `data-ran`. */
@@ -49,7 +86,8 @@ export class Cell {
     const restart = button("Restart", () => this.book.restart());
     this.pre.addEventListener("click", () => getSelection().isCollapsed && this.edit(true));
     const about = { className: "livebook-tools", role: "toolbar", ariaLabel: `Code of ${this.id}` };
-    return make("div", about, runs, this.edits, above, this.resets, restart);
+    const name = make("span", { className: "livebook-name", textContent: this.id });
+    return make("div", about, name, runs, this.edits, above, this.resets, restart);
   }
 
   /** Show the editor instead of the page's listing. */
@@ -76,12 +114,12 @@ export class Cell {
 
   #changed(code) {
     this.code = code;
-    const kept = keep(this.id, this.original, code);
-    if (!kept) this.book.say("This browser keeps nothing for this page: what you change is lost when you leave it.");
+    if (!this.#keep()) this.book.say("This browser keeps nothing for this page: what you change is lost when you leave it.");
     this.#mark();
   }
 
   #mark() {
+    this.element.toggleAttribute("data-stale", this.code !== this.shown); // its outputs are older than it
     if (this.resets) this.resets.hidden = this.code === this.original;
   }
 
@@ -104,10 +142,14 @@ export class Cell {
     this.eager = !quiet;
     this.element.setAttribute("aria-busy", "true");
     try {
-      const done = await this.book.python.run(this.id, quiet || !this.editor ? this.original : this.code);
+      const code = quiet || !this.editor ? this.original : this.code;
+      const done = await this.book.python.run(this.id, code);
       await this.outputs.settled();
       await this.#takeOver();
       this.show();
+      this.shown = code;
+      this.#mark();
+      if (!quiet) this.#bringIntoView(place);
       this.ran = done || this.mayFail;
       return this.ran;
     } catch (error) {
@@ -128,9 +170,16 @@ export class Cell {
       const focus = [...(old?.querySelectorAll(FOCUS) ?? [])].indexOf(document.activeElement);
       old?.remove();
       place.hidden = false;
+      this.book.wireForms(place);
       if (focus >= 0) place.querySelectorAll(FOCUS)[focus]?.focus();
     };
     return place;
+  }
+
+  /** The reader has asked for it, so it is to be seen: no fold stays shut over it. */
+  #bringIntoView(place) {
+    for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    place.scrollIntoView({ block: "nearest" });
   }
 
   /** Widgets go on where those went that they replace. */

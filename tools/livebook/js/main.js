@@ -2,6 +2,7 @@
 
 import { Book } from "./book.js";
 import { Cell } from "./cells.js";
+import { offerWork } from "./work.js";
 import { make } from "./dom.js";
 import { Python } from "./python.js";
 import { needsPython } from "./state.js";
@@ -40,6 +41,7 @@ const restore = async (book, states, views) => {
     const place = make("div", { className: "widget-subarea" });
     script.before(place);
     const model = await manager.draw(id, place);
+    script.parentElement.querySelector(".livebook-still")?.remove();
     book.cells[at]?.models.push(model);
   }
 };
@@ -76,12 +78,14 @@ const start = () => {
   });
   const waiting = views.filter(({ id, at }) => at >= 0 && needsPython(models, id));
   const urgent = waiting.filter(({ at }) => near(elements[at])); // asked before anything moves on the page
-  keep("sight", "far", urgent.length ? "near" : "far"); // for the next visit
+  keep("sight", urgent.length ? "near" : "far"); // for the next visit
   if (urgent.length) hurry(); // it loads while the page is made ready
   const book = new Book(python, dataset.missing);
   help();
   if (why) notice(why);
   book.cells = elements.map((element, index) => new Cell(element, index + 1, book));
+  if (!why) book.wireForms(document);
+  if (book.cells.length || book.forms.length) offerWork((words) => book.say(words));
   for (const { at } of waiting) watch(book, book.cells[at]);
   for (const { at } of urgent) book.wake(book.cells[at]);
   if (!views.length) return;
@@ -91,5 +95,5 @@ const start = () => {
 };
 
 // What was in sight when the page was last opened will be again: Python need not wait for the page to come.
-if (!why && recall("sight", "far") === "near") hurry();
+if (!why && recall("sight") === "near") hurry();
 document.addEventListener("readystatechange", start, { once: true });

@@ -25,7 +25,8 @@ export class Status {
     this.stop = button("Stop", stop);
     this.retry = button("Try again", restart);
     this.close = button("Close", () => (this.line.hidden = true));
-    const parts = [this.text, this.amount, this.bar, this.stop, this.retry, this.close];
+    this.there = make("a", { textContent: "Go there", hidden: true });
+    const parts = [this.text, this.there, this.amount, this.bar, this.stop, this.retry, this.close];
     this.line = make("section", { className: "livebook-status", ariaLabel: "Python", hidden: true }, ...parts);
     document.body.append(this.line);
   }
@@ -42,6 +43,7 @@ export class Status {
 
   #draw(state, words, { done = 0, total = 0 }) {
     this.line.dataset.state = state;
+    this.there.hidden = true;
     this.line.hidden = !words;
     if (this.text.textContent !== words) this.text.textContent = words; // what is said again is read out again
     this.amount.textContent = total ? `${mib(done)} of ${mib(total)} MiB` : "";
@@ -52,8 +54,10 @@ export class Status {
     this.close.hidden = state !== "failed" && state !== "said"; // the others go by themselves
   }
 
-  /** Say something that is no state; it stays until the next one, or the reader has read it. */
-  say(words) {
+  /** Say something that is no state; it stays until the next one, or the reader has read it. `about`: the element it is about. */
+  say(words, about) {
     this.#draw("said", words, {});
+    if (!about?.id) return;
+    Object.assign(this.there, { href: `#${about.id}`, hidden: false });
   }
 }

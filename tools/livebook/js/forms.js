@@ -1,0 +1,91 @@
+// Forms that Python answers: `<form class="livebook-form" data-call="module:function" data-key="name">` in an output.
+//
+// What is filled in goes to the function as keyword arguments, a list where a name stands more than once; what the function
+// displays comes below the form. What the reader said is kept under the key, the first answer for good.
+
+import { make } from "./dom.js";
+import { Outputs } from "./outputs.js";
+import { keep, recall } from "./stored.js";
+
+const ROOT = new URL("../../", document.currentScript.src).pathname;
+
+/** Name -> what was filled in; a list for names that the form has several of (other than as choices). */
+const filled = (form) => {
+  const said = {};
+  for (const part of form.elements) {
+    if (!part.name || ((part.type === "radio" || part.type === "checkbox") && !part.checked)) continue;
+    if (form.elements[part.name] instanceof RadioNodeList && part.type !== "radio") (said[part.name] ??= []).push(part.value);
+    else said[part.name] = part.value;
+  }
+  return said;
+};
+
+const fill = (form, said) => {
+  const turn = {};
+  for (const part of form.elements) {
+    if (!(part.name in said) || part.type === "hidden") continue;
+    const value = said[part.name];
+    if (part.type === "radio" || part.type === "checkbox") part.checked = part.value === value;
+    else part.value = Array.isArray(value) ? value[(turn[part.name] = (turn[part.name] ?? -1) + 1)] : value;
+  }
+};
+
+export class Form {
+  /** `element`: the form; `book`: the cells' common world (see Book). */
+  constructor(element, book) {
+    this.element = element;
+    this.book = book;
+    this.id = `form ${element.dataset.key}`;
+    this.place = element.querySelector(".livebook-answer") ?? element.appendChild(make("div", { className: "livebook-answer" }));
+    this.place.setAttribute("role", "status");
+    for (const still of element.querySelectorAll(".livebook-otherwise")) still.hidden = true;
+    for (const part of element.querySelectorAll("[type=submit][hidden]")) part.hidden = false;
+    const kept = recall(this.id, ROOT);
+    if (kept) fill(element, kept.last);
+    element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      book.answer(this);
+    });
+    element.addEventListener("input", () => this.#changed());
+    element.addEventListener("keydown", (event) => event.stopPropagation()); // the theme has shortcuts of single keys
+  }
+
+  /** Show what the form showed whose place it takes. */
+  takeOver(before) {
+    if (before) this.place.replaceChildren(...before.place.childNodes);
+  }
+
+  #changed() {
+    const said = filled(this.element);
+    keep(this.id, { ...recall(this.id, ROOT), last: said }, ROOT);
+    this.place.toggleAttribute("data-stale", this.place.childElementCount > 0);
+  }
+
+  /** Ask Python: a call of the form's function, as one expression, which leaves no names behind. */
+  async run() {
+    const said = filled(this.element);
+    const kept = recall(this.id, ROOT);
+    const saved = keep(this.id, { first: kept?.first ?? said, last: said }, ROOT);
+    if (!saved) this.book.say("This browser keeps nothing for this page: your answer is lost when you leave it.");
+    const [module, name] = this.element.dataset.call.split(":");
+    const values = JSON.stringify(JSON.stringify(said));
+    const code = `__import__("importlib").import_module("${module}").${name}(**__import__("json").loads(${values}))`;
+    const fresh = make("div");
+    this.outputs = new Outputs(fresh, this.book.parts);
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      await this.book.python.run(this.id, code);
+      await this.outputs.settled();
+      this.place.removeAttribute("data-stale");
+      this.place.replaceChildren(...fresh.childNodes);
+      this.place.scrollIntoView({ block: "nearest" });
+    } finally {
+      this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  /** An output of the call. */
+  hear(type, content) {
+    return this.outputs.add(type, content);
+  }
+}
