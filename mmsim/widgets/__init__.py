@@ -4,9 +4,10 @@ A lab shows a scene (`Story`, `Race` or `Pictures`) step by step. Stepping needs
 with the widget and tied to its controls in the browser. What is told anew when a control is moved needs it.
 """
 
+from mmsim.widgets.ask import ask
 from mmsim.widgets.controls import Choice, Size
 from mmsim.widgets.lab import Lab, stepper
 from mmsim.widgets.stories import Race, Story
 from mmsim.widgets.telling import Pictures
 
-__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "stepper"]
+__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "ask", "stepper"]

@@ -4,6 +4,7 @@ Settings: `livebook_packages`, importable packages that the notebooks use; `live
 read, relative to the source folder; `livebook_missing`, modules that no page can have. README.md says the rest.
 """
 
+import os
 from pathlib import Path
 from shutil import copyfile, copytree, rmtree
 
@@ -55,7 +56,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
+    """Called by Sphinx. What notebooks run can see that it is for pages: `LIVEBOOK` is in their environment."""
+    os.environ["LIVEBOOK"] = "1"
     app.add_config_value("livebook_packages", [], "html", [list])
     app.add_config_value("livebook_files", [], "html", [list])
     app.add_config_value("livebook_missing", ["matplotlib", "numpy"], "html", [list])

@@ -1,0 +1,75 @@
+"""A question in a notebook: a form in a page, widgets in JupyterLab, and what becomes of an answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import ipywidgets as w
+
+from mmsim import questions
+from mmsim.draw import Figure
+from mmsim.questions import Field
+from mmsim.questions.answers import SURE
+from mmsim.widgets.forms import LETTERS, form, prose, said
+from mmsim.widgets.parts import WIDE, button
+
+# Pages have forms of their own: in a reader's browser, and while they are built (livebook says so).
+STATIC = sys.platform == "emscripten" or "LIVEBOOK" in os.environ
+
+
+def ask(name: str, seed: int = 0) -> Any:
+    """The form of a question, such as `patch1/late-loser`, in the variant that a seed picks. Raises ValueError."""
+    figure = form(questions.problem(name, seed), questions.hint(name))
+    return figure if STATIC else Ask(figure, name, seed)
+
+
+def commit(name: str, seed: int | str = 0, **answer: Any) -> Figure:
+    """What the run says to an answer, as a figure. Of an essay, the rubric comes with it."""
+    return said(questions.check(name, answer, int(seed)))
+
+
+class Ask(w.VBox):  # type: ignore[misc]
+    """A question's form, made of widgets; as plain text and as HTML it is the page's form."""
+
+    def __init__(self, figure: Any, name: str, seed: int) -> None:
+        self.figure, self.name, self.seed = figure, name, seed
+        self.inputs = {field.name: inputs_of(field) for field in figure.problem.fields}
+        self.sure = w.ToggleButtons(options=SURE, value=None, description="How sure?", style=WIDE)
+        self.answer = w.HTML()
+        head = f"<b>{prose(figure.title)}</b> ({figure.description})"
+        text = "".join(f"<p>{prose(part)}</p>" for part in figure.problem.text)
+        parts = [w.HTML(head + text + figure.setup())]
+        for field in figure.problem.fields:
+            parts += [w.HTML(f"<b>{prose(field.label)}</b>"), *self.inputs[field.name]]
+        super().__init__([*parts, self.sure, button("Commit, then run", self.commit), self.answer])
+
+    @property
+    def filled(self) -> dict[str, Any]:
+        """What the reader has said so far."""
+        values = {name: [part.value for part in parts] for name, parts in self.inputs.items()}
+        answer = {name: said if len(said) > 1 else said[0] for name, said in values.items()}
+        return {**answer, "sure": self.sure.value}
+
+    def commit(self) -> None:
+        """Show what the run says."""
+        self.answer.value = commit(self.name, self.seed, **self.filled).html()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        return {**bundle, "text/plain": str(self.figure), "text/html": self.figure.html()}
+
+
+def inputs_of(field: Field) -> list[Any]:
+    """The widgets of a field: one, or of an order one for each place."""
+    options = [(text.replace("`", ""), letter) for letter, text in zip(LETTERS, field.choices, strict=False)]
+    wide = w.Layout(width="100%", max_width="40rem")
+    if field.kind == "order":
+        return [w.Dropdown(options=[("–", ""), *options], description=f"{number}.", layout=wide)
+                for number in range(1, len(options) + 1)]
+    if field.kind in ("choice", "yesno"):
+        return [w.RadioButtons(options=options or [("yes", "yes"), ("no", "no")], value=None, layout=wide)]
+    if field.kind in ("steps", "code", "text"):
+        return [w.Textarea(field.example if field.kind == "code" else "", rows=6, layout=wide)]
+    return [w.Text(placeholder=field.example, layout=wide)]

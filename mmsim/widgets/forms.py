@@ -1,0 +1,174 @@
+"""A question as a form, and what is said to an answer, as pieces of HTML: for a built page, and for paper.
+
+The form needs no script to be read. In a live page its button hands what was filled in to `mmsim.widgets.ask.commit`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from mmsim.draw import Figure, Table
+from mmsim.draw.figure import plural
+from mmsim.questions import Field, Problem, Verdict
+from mmsim.questions.answers import SURE
+
+CALL = "mmsim.widgets.ask:commit"
+LETTERS = "abcdefghijklmnop"
+STATES = {
+    "right": "✓ Right", "partly": "◐ Partly right", "wrong": "✗ The run disagrees", "unanswered": "… Not answered yet",
+    "invalid": "? Not understood", "noted": "✎ Noted",
+}  # fmt: skip
+
+
+def prose(text: str) -> str:
+    """Text with `code` in backticks and *stress* in asterisks, as HTML; code is not for a browser's translator."""
+    parts = re.split(r"`([^`]*)`", escape(text))
+    plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
+    code = [f'<code translate="no">{part}</code>' for part in parts[1::2]] + [""]
+    return "".join(piece for pair in zip(plain, code, strict=True) for piece in pair)
+
+
+@dataclass(frozen=True)
+class Form(Figure):
+    """A question to be answered: real fields with their labels, one button, and a place for what is said to it."""
+
+    problem: Problem
+    hint: str
+
+    @property
+    def text(self) -> str:
+        """The question as a terminal shows it."""
+        return str(self.problem)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def html(self, style: bool = True) -> str:
+        """The form is the figure."""
+        return super().html(style).replace('<figure class="mmsim-fig">', '<figure class="mmsim-fig mmsim-question">', 1)
+
+    def body(self) -> str:
+        """Text, scenario, fields, button, hint, and how else to answer."""
+        p = self.problem
+        key = f"{p.name}@{p.seed}" if p.seed else p.name
+        return (
+            f'<form class="livebook-form" data-call="{CALL}" data-key="{key}">'
+            f'<input type="hidden" name="name" value="{p.name}"><input type="hidden" name="seed" value="{p.seed}">'
+            f'{"".join(f"<p>{prose(part)}</p>" for part in p.text)}{self.setup()}'
+            f'{"".join(field_html(key, field) for field in p.fields)}{sure_html()}'
+            f'<p class="mmsim-commit"><button type="submit" hidden>Commit, then run</button></p>'
+            f"<details><summary>A hint</summary><p>{prose(self.hint)}</p></details>"
+            f'<p class="livebook-otherwise">Answer at the command line: <code translate="no">{self.command}</code></p>'
+            f'<div class="livebook-answer" role="status"></div></form>'
+        )
+
+    def setup(self) -> str:
+        """The scenario, line by line."""
+        lines = "".join(f"<li>{prose(line)}</li>" for line in self.problem.setup)
+        return f"<ol>{lines}</ol>" if len(self.problem.setup) > 1 else f"<ul>{lines}</ul>" if lines else ""
+
+    @property
+    def command(self) -> str:
+        """What answers the question in a terminal."""
+        fields = " ".join(f"--answer {field.name}=…" for field in self.problem.fields)
+        seed = f" --seed {self.problem.seed}" if self.problem.seed else ""
+        return f"python -m mmsim question check {self.problem.name}{seed} {fields}"
+
+
+def form(problem: Problem, hint: str) -> Form:
+    """The form of a question."""
+    about = [problem.kind, plural(problem.minutes, "minute"), plural(problem.points, "point")]
+    return Form(problem.title, f"{', '.join(about)}; kernel: {problem.kernel}.", problem, hint)
+
+
+def field_html(key: str, field: Field) -> str:
+    """One field: a choice or an order is a group, all else a labelled input."""
+    unit = f' <span class="mmsim-unit">({prose(field.unit)})</span>' if field.unit else ""
+    if field.kind in ("choice", "yesno"):
+        texts = field.choices or ("yes", "no")
+        values = LETTERS if field.choices else texts
+        options = [radio(field.name, value, text) for value, text in zip(values, texts, strict=False)]
+        return f"<fieldset><legend>{prose(field.label)}</legend>{''.join(options)}</fieldset>"
+    if field.kind == "order":
+        return f"<fieldset><legend>{prose(field.label)}</legend><ol>{order_html(field)}</ol></fieldset>"
+    name = f"{key}-{field.name}"
+    example = f'<small>such as <code translate="no">{escape(field.example)}</code></small>' if field.example else ""
+    if field.kind in ("steps", "code", "text"):
+        start = escape(field.example) if field.kind == "code" else ""
+        part = f'<textarea id="{name}" name="{field.name}" rows="6" spellcheck="false">{start}</textarea>'
+    else:
+        part = f'<input id="{name}" name="{field.name}" type="text" autocomplete="off" spellcheck="false">'
+    return f'<p class="mmsim-field"><label for="{name}">{prose(field.label)}{unit}</label>{part}{example}</p>'
+
+
+def radio(name: str, value: str, text: str) -> str:
+    """One choice; all of it can be pressed."""
+    knob = f'<input type="radio" name="{name}" value="{value}">'
+    return f'<label class="mmsim-choice">{knob}<span>{prose(text)}</span></label>'
+
+
+def order_html(field: Field) -> str:
+    """A list to choose from for each place of the order."""
+    lines = "".join(
+        f'<option value="{letter}">{escape(text.replace("`", ""))}</option>'
+        for letter, text in zip(LETTERS, field.choices, strict=False)
+    )
+    options = f'<option value="">–</option>{lines}'
+    return "".join(
+        f'<li><select name="{field.name}" aria-label="What comes as number {number}">{options}</select></li>'
+        for number in range(1, len(field.choices) + 1)
+    )
+
+
+def sure_html() -> str:
+    """How sure the reader is: not asked for, but kept."""
+    choices = "".join(radio("sure", word, word) for word in SURE)
+    return f'<fieldset class="mmsim-sure"><legend>How sure are you?</legend>{choices}</fieldset>'
+
+
+# -- what is said to an answer -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Said(Figure):
+    """A verdict: in a sentence, fact by fact, and where the run parts from the answer."""
+
+    verdict: Verdict
+
+    @property
+    def text(self) -> str:
+        """The verdict as a terminal shows it."""
+        return str(self.verdict)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def body(self) -> str:
+        """The facts, the moment, the belief, and the reason."""
+        return "".join(self.parts())
+
+    def parts(self) -> Iterator[str]:
+        """One piece of HTML after the other."""
+        v = self.verdict
+        if v.facts:
+            rows = tuple(("✓" if r.holds else "✗", r.what, r.said, "the same" if r.holds else r.found) for r in v.facts)
+            yield Table(("", "fact", "you say", "the run says"), rows).html("Your answer and the run")
+        if v.first:
+            yield f"<p><b>Where the run parts from it.</b> {prose(capital(str(v.first)))}</p>"
+        if v.belief:
+            yield f"<p><b>Why one may think so.</b> {prose(v.belief)}</p>"
+        if v.reason:
+            yield f"<p><b>Why it is so.</b> {prose(v.reason)}</p>"
+
+
+def capital(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def said(verdict: Verdict) -> Said:
+    """A verdict as a figure."""
+    return Said(STATES[verdict.state], verdict.message, verdict)

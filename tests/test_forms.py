@@ -1,0 +1,101 @@
+"""The form of a question, and what is said to an answer: in a page, in JupyterLab and in a terminal the same."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+from mmsim import questions
+from mmsim.widgets import ask
+from mmsim.widgets.ask import commit
+from mmsim.widgets.forms import form
+
+NAMES = questions.names()
+
+
+def page(name):
+    return form(questions.problem(name), questions.hint(name)).html()
+
+
+class Parts(HTMLParser):
+    """The form's elements: (tag, attributes) in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def all(self, *tags):
+        return [attributes for tag, attributes in self.found if tag in tags]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_form_has_a_part_for_each_field_and_a_name_for_each_part(name):
+    parts = Parts(page(name))
+    asked = {field.name for field in questions.problem(name).fields}
+    inputs = parts.all("input", "select", "textarea")
+    assert {part["name"] for part in inputs} == asked | {"name", "seed", "sure"}
+    labelled = {label["for"] for label in parts.all("label") if "for" in label}
+    for part in inputs:
+        named = part.get("id") in labelled or "aria-label" in part or part["type"] in ("radio", "hidden")
+        assert named, part
+    assert len(parts.all("legend")) == len(parts.all("fieldset"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_form_says_nothing_of_what_is_right(name):
+    html, solution = page(name), questions.solve(name)
+    assert not re.search(r"\b(checked|selected|script|data-right|correct)\b", html)
+    for _, _, why in solution.texts:
+        assert not why or why not in re.sub("<[^>]+>", "", html)
+
+
+def test_code_is_kept_from_a_translator():
+    assert all('translate="no"' in tag for tag in re.findall("<code[^>]*>", page("patch1/late-loser")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_verdict_is_the_same_from_form_widget_and_function(name):
+    answer = questions.solve(name).answer
+    verdict = questions.check(name, answer)
+    assert verdict.state in ("right", "noted")
+    assert commit(name, "0", **answer).verdict == verdict
+    widget = ask(name)
+    for field, parts in widget.inputs.items():
+        said = answer[field] if isinstance(answer[field], list) and len(parts) > 1 else [answer[field]]
+        for part, value in zip(parts, said, strict=True):
+            part.value = letter(name, field, value)
+    widget.children[-2].click()
+    assert verdict.message.split("“")[0][:20] in widget.answer.value
+
+
+def letter(name, field, value):
+    """A choice by its letter, as a form hands it over; anything else as a reader types it."""
+    (asked,) = (one for one in questions.problem(name).fields if one.name == field)
+    if value in asked.choices:
+        return "abcdefghijklmnop"[asked.choices.index(value)]
+    return value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def test_an_answer_can_be_given_in_any_order_any_number_of_times():
+    wrong = {"errno": "0", "log": "a", "dumped": "b"}
+    right = questions.solve("patch1/late-loser").answer
+    said = [commit("patch1/late-loser", 0, **answer).verdict.state for answer in (right, wrong, right, right, wrong)]
+    assert said == ["right", "wrong", "right", "right", "wrong"]
+
+
+def test_nothing_and_nonsense_get_a_sentence():
+    assert "Not answered yet" in str(commit("patch1/late-loser", 0, errno="", log="a", dumped=""))
+    said = commit("patch1/late-loser", 0, errno="EBSY", log="a", dumped="a")
+    assert said.verdict.state == "invalid"
+    assert "EBSY" in said.html()
+
+
+def test_a_problem_travels_as_plain_data():
+    assert json.loads(json.dumps(questions.problem("patch1/late-loser").as_json()))["name"] == "patch1/late-loser"
