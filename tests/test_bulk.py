@@ -138,10 +138,12 @@ def test_the_high_atomic_reserve_completes_a_largest_chunk_when_it_is_opened():
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_each_pageblock_of_the_reserve_completes_a_chunk_of_its_own(number):
-    machine = Machine(boot_memory="16M", zone_of=[(0, 4096, "Normal")])
+    machine = Machine(boot_memory="20M", zone_of=[(0, 5120, "Normal")])
     for block in range(0, 2 * number, 2):
         machine.set_pageblock(block * 512, "HighAtomic")
-    machine.place(3072, "slab")
+    for pfn in (3072, 4096):
+        machine.set_pageblock(pfn, "HighAtomic")
+        machine.place(pfn + 512, "slab")  # so that this one completes nothing
     assert available(machine.kernel.zones[2], gfp("GFP_KERNEL"), 10) == 3
     assert joined(sorted(alloc_bulk(machine.kernel, gfp("GFP_KERNEL"), 3072, 10))) == [(0, 3072)]
 

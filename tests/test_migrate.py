@@ -224,7 +224,8 @@ def test_when_memory_runs_short_the_rest_of_the_run_stays(unit, kind, room):
     assert sum(end - start for start, end in machine.pages.runs(machine.pages.held("user"))) == 10
 
 
-def test_when_memory_runs_short_all_that_comes_later_stays(unit):
+@pytest.mark.parametrize("room", [0, 2, 4, 6])  # within the first kind of page, between the two, within the second
+def test_when_memory_runs_short_all_that_comes_later_stays(unit, room):
     machine = unit()
     machine.place(MOVABLE, "lru", 3, "pinned")
     machine.place(MOVABLE + 3, "lru", 4)
@@ -233,13 +234,14 @@ def test_when_memory_runs_short_all_that_comes_later_stays(unit):
     machine.place(MOVABLE + 512, "thp")
     machine.pin("pinned")
     machine.set_pageblock(MOVABLE, "Isolate")  # what moves away leaves no room for others
-    room_for(machine, 6)
+    room_for(machine, room)
     pages, _ = isolate_movable_pages(machine.kernel, MOVABLE, MOVABLE + 1024, 1024)
     assert pages == [(MOVABLE, 12), (MOVABLE + 100, 2), (MOVABLE + 512, 512)]
-    left = [(MOVABLE, 3), (MOVABLE + 9, 3), (MOVABLE + 100, 2), (MOVABLE + 512, 512)]
+    stay = [(MOVABLE, 3), (MOVABLE + 3 + room, 9 - room)] if room else [(MOVABLE, 12)]
+    left = [*stay, (MOVABLE + 100, 2), (MOVABLE + 512, 512)]
     assert migrate_pages(machine.kernel, pages) == (-ENOMEM, left)
     putback_movable_pages(machine.kernel, left)
-    assert kinds(machine, MOVABLE, MOVABLE + 9, MOVABLE + 100, MOVABLE + 512) == ["lru", "movable_ops", "lru", "thp"]
+    assert kinds(machine, MOVABLE, MOVABLE + 11, MOVABLE + 100, MOVABLE + 512) == ["lru", "movable_ops", "lru", "thp"]
 
 
 def test_a_thp_that_is_split_moves_as_far_as_there_is_room(unit):
