@@ -1,7 +1,7 @@
 """The buddy allocator: free lists by order and migrate type, per-cpu lists, zonelists (mm/page_alloc.c, v5.8).
 
-Pages are named by their pfn, sizes are in pages. `alloc_pages` and `free_pages` are the kernel's hot path for
-one chunk; `alloc_bulk` and `free_range` do the same for much memory at once, without the per-cpu lists.
+Pages are named by their pfn, sizes are in pages. `alloc_pages` and `free_pages` take and give one chunk; `bulk` does
+the same for much memory at once, without the per-cpu lists.
 
 One thing is stricter than in v5.8: a free chunk is always on the list of its (first) pageblock's type, as the
 kernel does since v6.10. And chunks of the largest order are used first in, first out, see `LargestBuddies`.
@@ -11,16 +11,7 @@ from __future__ import annotations
 
 from mmsim.mm.gfp import Gfp
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import (
-    FREE,
-    HWPOISON_BUDDY,
-    HWPOISON_GONE,
-    KINDS,
-    PCP,
-    REFS,
-    Section,
-    codes,
-)
+from mmsim.mm.memmap import ABSENT, FREE, HWPOISON_BUDDY, HWPOISON_GONE, PCP, REFS, codes
 from mmsim.mm.mmzone import (
     MAX_ORDER,
     MAX_ORDER_NR_PAGES,
@@ -31,8 +22,6 @@ from mmsim.mm.mmzone import (
     MIGRATE_PCPTYPES,
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
-    SECTION_MASK,
-    SECTION_SHIFT,
     FreeList,
     Zone,
     pageblock_nr_pages,
@@ -42,7 +31,6 @@ from mmsim.mm.mmzone import (
 PCP_BATCH = 31
 PCP_HIGH = 6 * PCP_BATCH
 BUDDY = codes(FREE, HWPOISON_BUDDY)
-CHUNKS = [[bytes([code]) * (1 << order) for order in range(MAX_ORDER)] for code in range(len(KINDS))]
 
 FALLBACKS = {
     MIGRATE_UNMOVABLE: (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),
@@ -66,30 +54,23 @@ def can_merge(one: int, other: int) -> bool:
     return one == other or (one < MIGRATE_PCPTYPES and other < MIGRATE_PCPTYPES)
 
 
+def free_list(k: Kernel, zone: Zone, pfn: int, order: int) -> FreeList:
+    """The list where a free chunk is if it has this first page and this order."""
+    return zone.free_area[k.memmap.get_pageblock_migratetype(pfn)][order]
+
+
 def __free_one_page(k: Kernel, zone: Zone, pfn: int, order: int, migratetype: int) -> None:
     """Put a chunk on its free list, merged with its buddy as often as that is free too."""
-    if migratetype != MIGRATE_ISOLATE:  # isolated pages are no free memory
-        zone.nr_free_pages += 1 << order
-        if migratetype == MIGRATE_CMA:
-            zone.nr_free_cma += 1 << order
-    lists = zone.free_area[migratetype]
-    while order < pageblock_order:
-        area = lists[order]
+    count_free(zone, 1 << order, migratetype)
+    while order < MAX_ORDER - 1:
         buddy = pfn ^ (1 << order)
-        if buddy not in area:
-            area[pfn] = None
-            return
+        area = free_list(k, zone, buddy, order)
+        if buddy not in area or not can_merge(migratetype, k.memmap.get_pageblock_migratetype(buddy)):
+            break
         del area[buddy]
         pfn &= buddy
         order += 1
-    if order == pageblock_order:
-        buddy = pfn ^ pageblock_nr_pages
-        other = k.memmap.get_pageblock_migratetype(buddy)
-        if can_merge(migratetype, other) and buddy in zone.free_area[other][order]:
-            del zone.free_area[other][order][buddy]
-            pfn, order = pfn & buddy, order + 1
-            lists = zone.free_area[k.memmap.get_pageblock_migratetype(pfn)]
-    lists[order][pfn] = None
+    free_list(k, zone, pfn, order)[pfn] = None
 
 
 def __rmqueue_smallest(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
@@ -97,20 +78,13 @@ def __rmqueue_smallest(k: Kernel, zone: Zone, order: int, migratetype: int) -> i
 
     The upper halves of a larger chunk are given back until what is left has the order asked for.
     """
-    lists = zone.free_area[migratetype]
     for current_order in range(order, MAX_ORDER):
-        if lists[current_order]:
-            pfn = lists[current_order].popitem()[0]
-            while current_order > order:
-                current_order -= 1
-                upper = pfn + (1 << current_order)
-                if current_order == pageblock_order:  # which may have another type
-                    zone.free_area[k.memmap.get_pageblock_migratetype(upper)][current_order][upper] = None
-                else:
-                    lists[current_order][upper] = None
-            zone.nr_free_pages -= 1 << order
-            if migratetype == MIGRATE_CMA:
-                zone.nr_free_cma -= 1 << order
+        if area := zone.free_area[migratetype][current_order]:
+            pfn, _ = area.popitem()
+            for lower in range(current_order - 1, order - 1, -1):
+                upper = pfn + (1 << lower)  # if it is a pageblock it may have another type
+                free_list(k, zone, upper, lower)[upper] = None
+            count_free(zone, -1 << order, migratetype)
             return pfn
     return None
 
@@ -168,10 +142,9 @@ def rmqueue(k: Kernel, zone: Zone, order: int, migratetype: int) -> int | None:
 
 def find_buddy(k: Kernel, zone: Zone, pfn: int) -> tuple[int, int, FreeList] | None:
     """The free chunk that holds this page: its first pfn, its order and its list."""
-    types = k.memmap.get_pageblock_migratetype
     for order in range(MAX_ORDER - 1, -1, -1):
         head = pfn & -(1 << order)
-        area = zone.free_area[types(head)][order]
+        area = free_list(k, zone, head, order)
         if head in area:
             return head, order, area
     return None
@@ -248,20 +221,9 @@ def alloc_pages(k: Kernel, mask: Gfp, order: int = 0) -> int | None:
             continue
         pfn = rmqueue(k, zone, order, migratetype) if order else rmqueue_pcplist(k, zone, migratetype)
         if pfn is not None:
-            mark_chunk(k.memmap.sections[pfn >> SECTION_SHIFT], pfn & SECTION_MASK, order, code)
+            k.memmap.fill(pfn, pfn + need, code)
             return pfn
     return None
-
-
-def mark_chunk(section: Section, offset: int, order: int, code: int) -> None:
-    """Set the codes of a chunk's pages."""
-    state = section.state
-    if state.__class__ is bytes:
-        state = section.writable()
-    if order:
-        state[offset : offset + (1 << order)] = CHUNKS[code][order]  # type: ignore[index]
-    else:
-        state[offset] = code  # type: ignore[index]
 
 
 def discard_poisoned(k: Kernel, zone: Zone, pfn: int, nr_pages: int) -> bool:
@@ -280,17 +242,14 @@ def discard_poisoned(k: Kernel, zone: Zone, pfn: int, nr_pages: int) -> bool:
 
 def free_pages(k: Kernel, pfn: int, order: int = 0) -> None:
     """Free a chunk; a single page goes to this CPU's list. Raises ValueError if it is free already."""
-    section = k.memmap.sections[pfn >> SECTION_SHIFT]
-    offset = pfn & SECTION_MASK
-    if section.state[offset] & ~REFS <= PCP:
+    if k.memmap.state(pfn) & ~REFS in (ABSENT, FREE, PCP):
         raise ValueError(f"page {pfn} is not allocated")
-    pageblock = offset >> pageblock_order
-    zone = k.zones[section.zones[pageblock]]
+    zone, migratetype = k.page_zone(pfn), k.memmap.get_pageblock_migratetype(pfn)
     if order:
-        mark_chunk(section, offset, order, FREE)
-        __free_one_page(k, zone, pfn, order, section.migratetypes[pageblock])
+        k.memmap.fill(pfn, pfn + (1 << order), FREE)
+        __free_one_page(k, zone, pfn, order, migratetype)
     else:
-        free_unref_page_commit(k, zone, pfn, section.migratetypes[pageblock])
+        free_unref_page_commit(k, zone, pfn, migratetype)
 
 
 def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> None:
@@ -299,12 +258,11 @@ def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) ->
     A page of an isolated pageblock goes straight to the buddy. When the type was read before the isolation,
     the page ends on a per-cpu list: that is the race which commit 9683182612214 is about.
     """
-    section = k.memmap.sections[pfn >> SECTION_SHIFT]
     if migratetype == MIGRATE_ISOLATE:
-        mark_chunk(section, pfn & SECTION_MASK, 0, FREE)
+        k.memmap.fill(pfn, pfn + 1, FREE)
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
         return
-    mark_chunk(section, pfn & SECTION_MASK, 0, PCP)
+    k.memmap.fill(pfn, pfn + 1, PCP)
     pcp = zone.pageset[k.current.cpu][migratetype if migratetype < MIGRATE_PCPTYPES else MIGRATE_MOVABLE]
     pcp.append(pfn)
     if len(pcp) >= PCP_HIGH:
@@ -315,7 +273,7 @@ def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> Non
     """Give the `count` oldest pages of a per-cpu list to the buddy, by the type their pageblock has now."""
     pages, pcp[:count] = pcp[:count], []
     for pfn in pages:
-        mark_chunk(k.memmap.sections[pfn >> SECTION_SHIFT], pfn & SECTION_MASK, 0, FREE)
+        k.memmap.fill(pfn, pfn + 1, FREE)
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
 
 
