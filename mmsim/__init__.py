@@ -1,6 +1,7 @@
 """A model of Linux memory management and virtio-mem, to study ZONE_MOVABLE with.
 
-`Machine` is one machine, `explore` runs kernel paths in every interleaving, `series` is the six patches.
+`Machine` is one machine, `explore` runs kernel paths in every interleaving, `series` lists
+the changes to Linux that can be applied, the six patches among them.
 """
 
 from importlib import import_module

@@ -68,7 +68,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(mask=gfps, order=st.sampled_from([0, 0, 0, 1, 4, 9, 10]), times=st.integers(1, 40))
     @precondition(lambda self: self.machine.trace.panicked is None)
     def allocate_chunks(self, mask: str, order: int, times: int) -> None:
-        """The kernel's hot path, for unmovable memory (nobody follows it when it migrates)."""
+        """Allocate chunk by chunk, for unmovable memory (nobody follows it when it migrates)."""
         k = self.machine.kernel
         for _ in range(times if "MOVABLE" not in mask else 0):
             pfn = alloc_pages(k, gfp(mask), order)

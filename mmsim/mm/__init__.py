@@ -1,1 +1,1 @@
-"""Linux memory management, v5.8 with any of the series' patches; modules are named after the kernel's files."""
+"""Linux memory management, v5.8 with any changes of `mmsim.series`; what models a file of the kernel has its name."""
