@@ -177,9 +177,14 @@ class Machine(InsideKernel):
         """The host sets requested-size (bytes, or "68M"): whole blocks of the device, or QEMU refuses (ValueError)."""
         self.run("resize", self.resize_path(to))
 
-    async def resize_path(self, to: int | str) -> None:
+    def resize_path(self, to: int | str) -> Path:
         """The configuration change alone; the driver's worker follows."""
-        self.need_device().resize(size(to))
+        device, requested = self.need_device(), size(to)
+        device.check_size("requested", requested)
+        return self._resize_path(device, requested)
+
+    async def _resize_path(self, device: Device, requested: int) -> None:
+        device.resize(requested)
 
     @running
     def device_busy(self, busy: bool) -> None:

@@ -41,7 +41,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
 )
 from mmsim.mm.page_alloc import free_unref_page_commit, take_range
-from mmsim.sim.cpu import preempt
+from mmsim.sim.cpu import Path, preempt
 
 HUGE = {"hugetlb": HUGETLB_TAIL, "hugetlb_free": HUGETLB_FREE_TAIL, "thp": THP_TAIL}
 PLACES = (
@@ -72,6 +72,7 @@ class Pages:
 
     def held(self, name: str) -> Allocation:
         """What is held under a name. Raises ValueError."""
+        self.k.touches(("owner", name))
         if name not in self.allocations:
             raise ValueError(f"nothing is held under the name {name!r}")
         return self.allocations[name]
@@ -87,6 +88,7 @@ class Pages:
         for pfn, nr in self.k.memmap.runs(start, end, OWNABLE):
             self.k.memmap.set_owner(pfn, pfn + nr, allocation)
         if allocation.name is not None:
+            self.k.touches(("owner", allocation.name))
             self.allocations[allocation.name] = allocation
 
     def runs(self, allocation: Allocation) -> list[tuple[int, int]]:
@@ -144,6 +146,7 @@ class Pages:
         A page that is being migrated is freed by who migrates it; huge pages go back into their pool.
         """
         k, runs = self.k, self.runs(allocation)
+        allocation.pins = 0
         self.allocations.pop(allocation.name or "", None)
         for start, end in runs:
             k.memmap.set_owner(start, end, None)
@@ -159,17 +162,22 @@ class Pages:
         for start, end in self.release(self.held(name)):
             free_range(self.k, start, end)
 
-    async def free_path(self, name: str) -> None:
-        """The same as one CPU does it, page by page over its per-cpu lists (free_unref_page_list()).
+    def free_path(self, name: str) -> Path:
+        """The same as one CPU does it, page by page over its per-cpu lists (free_unref_page_list()), to be raced."""
+        return self._free_path(self.held(name))
 
-        The pageblock's type is read first and used later: an isolation can come in between.
+    async def _free_path(self, allocation: Allocation) -> None:
+        """The pageblock's type is read first and used later: an isolation can come in between.
+
+        What another path has given back before is not given back again. A page that is poisoned meanwhile never is.
         """
         k = self.k
-        runs = self.release(self.held(name))
+        runs = self.release(allocation)
         for start, end in runs:
             k.memmap.fill(start, end, FREEING)
         todo = [(pfn, k.memmap.get_pageblock_migratetype(pfn)) for a, b in runs for pfn in range(a, b)]
         await preempt()
+        todo = [(pfn, migratetype) for pfn, migratetype in todo if k.memmap.kind(pfn).name == "freeing"]
         for pfn, migratetype in todo:
             zone = k.page_zone(pfn)
             k.memmap.touch(pfn, pfn + 1)
@@ -211,17 +219,30 @@ class Pages:
 
     def unpin(self, name: str) -> None:
         """Drop one pin. Raises ValueError if there is none."""
+        self.drop_pin(self.pinned(name))
+
+    def pinned(self, name: str) -> Allocation:
+        """What is held under a name, and pinned. Raises ValueError."""
         allocation = self.held(name)
         if not allocation.pins:
             raise ValueError(f"{name!r} is not pinned")
+        return allocation
+
+    def drop_pin(self, allocation: Allocation) -> None:
+        """The pages have a pin less."""
         allocation.pins -= 1
         for start, end in self.runs(allocation) if not allocation.pins else []:
             self.k.memmap.set_refs(start, end, False)
         self.restore_refs()
 
-    async def unpin_path(self, name: str) -> None:
-        """The same, to be raced."""
-        self.unpin(name)
+    def unpin_path(self, name: str) -> Path:
+        """The same, to be raced; does nothing when the last pin is gone, or the memory with its pins."""
+        return self._unpin_path(self.pinned(name))
+
+    async def _unpin_path(self, allocation: Allocation) -> None:
+        self.k.memmap.record_owner(allocation, change=True)
+        if allocation.pins:
+            self.drop_pin(allocation)
 
     def restore_refs(self) -> None:
         """Pages that are referenced one by one stay so when a pin goes."""

@@ -45,26 +45,34 @@ def race(do: str, label: str = "", **keys: Any) -> Racer:
     return Racer(label or do, PATHS[do](**keys))
 
 
-async def system_call(machine: Machine, racer: Racer) -> None:
+async def system_call(name: str, path: Path) -> None:
     """A path whose negative result is an errno, as a system call has it."""
-    result = await racer.start(machine)
+    result = await path
     if isinstance(result, int) and result < 0:
-        raise OSError(-result, racer.name)
+        raise OSError(-result, name)
 
 
 class MachineRace(interleavings.Race):
-    """A race on a machine of its own."""
+    """A race on a machine of its own. Raises ValueError for what can't be asked of the machine as it is now."""
 
     def __init__(self, machine: Machine, racers: Sequence[Racer]) -> None:
         self.machine = machine
         machine.trace.begin_step()
         machine.kernel.memmap.record = machine.kernel.touches
-        super().__init__(machine.kernel, [(r.name, system_call(machine, r)) for r in racers], NR_CPUS)
+        self.paths = [racer.start(machine) for racer in racers]
+        calls = [(r.name, system_call(r.name, path)) for r, path in zip(racers, self.paths, strict=True)]
+        super().__init__(machine.kernel, calls, NR_CPUS)
 
     def finish(self) -> None:
         """What was freed reaches the buddy in the end."""
         if self.machine.trace.panicked is None:
             self.machine.pages.settle()
+
+    def close(self) -> None:
+        """Drop the paths, wherever they are, also those that have not begun."""
+        super().close()
+        for path in self.paths:
+            path.close()
 
 
 def starter(machine: Machine, racers: Sequence[Racer]) -> Callable[[], MachineRace]:

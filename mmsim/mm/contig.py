@@ -71,7 +71,7 @@ def is_one_cluster(k: Kernel, start: int, end: int) -> bool:
 
 def take_isolated_range(k: Kernel, start: int, end: int) -> int:
     """Take the range out of the buddy if all of it is free (poisoned and PG_offline pages are not)."""
-    chunk = find_buddy(k, k.page_zone(start), start)
+    chunk = find_buddy(k, k.page_zone(start), start) if k.pfn_to_online_page(start) is not None else None
     outer_start = chunk[0] if chunk else start
     if test_pages_isolated(k, outer_start, end, 0):
         if k.trace.ratelimit("alloc_contig_range"):

@@ -43,7 +43,7 @@ from mmsim.mm.page_isolation import (
     undo_isolate_page_range,
 )
 from mmsim.mm.zones import grow_zone_span, shrink_zone_span, zone_for_pfn_range, zones_of
-from mmsim.sim.cpu import Round, preempt
+from mmsim.sim.cpu import ROUNDS_WITHOUT_PROGRESS, Round, preempt
 from mmsim.sim.errnos import EBUSY, EEXIST, EINTR, EINVAL, ENOENT
 
 
@@ -206,6 +206,7 @@ def mem_range(block: MemoryBlock) -> str:
 
 async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str, int]:
     """Migrate until all pages are free, then take them: (reason, negative errno) or ("", 0)."""
+    fewest, futile = PAGES_PER_SECTION, 0  # pages that are left, rounds since there were fewer
     while True:
         await preempt()
         if k.current.signal_pending:
@@ -213,7 +214,11 @@ async def empty_range(k: Kernel, zone: Zone, start: int, end: int) -> tuple[str,
         k.lru_add_drain_all()
         found, pfn = scan_movable_pages(k, start, end)
         if found == 0:
-            await Round(await do_migrate_range(k, pfn, end))
+            moved = await do_migrate_range(k, pfn, end)
+            left = k.memmap.count(start, end, SCAN_STOPS)
+            fewest, futile = min(fewest, left), 0 if left < fewest else futile + 1
+            # What moves may come back: to pageblocks of the range that somebody has given back meanwhile.
+            await Round(moved and futile <= ROUNDS_WITHOUT_PROGRESS)
             continue
         if found != -ENOENT:
             return "unmovable page", -EBUSY

@@ -155,6 +155,7 @@ def take_range(k: Kernel, start: int, end: int) -> None:
     pfn = start
     while pfn < end:
         zone = k.page_zone(pfn)
+        k.current.reads(("zone", zone.index))  # a counter
         chunk = find_buddy(k, zone, pfn)
         assert chunk is not None, f"page {pfn} is not in the buddy"
         head, order, area = chunk
@@ -171,6 +172,7 @@ def take_range(k: Kernel, start: int, end: int) -> None:
 def put_back(k: Kernel, zone: Zone, start: int, end: int) -> None:
     """Put pages onto the free lists, in chunks as large as their alignment allows."""
     types = k.memmap.get_pageblock_migratetype
+    k.current.reads(("zone", zone.index))  # a counter
     pfn = start
     while pfn < end:
         aligned = pfn & -pfn or MAX_ORDER_NR_PAGES
@@ -272,6 +274,10 @@ def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) ->
 def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> None:
     """Give the `count` oldest pages of a per-cpu list to the buddy, by the type their pageblock has now."""
     pages, pcp[:count] = pcp[:count], []
+    if k.memmap.record is not None:
+        k.current.reads(("zone", zone.index))  # a counter
+        for pfn in pages:
+            k.memmap.touch(pfn, pfn + 1)
     for pfn in pages:
         k.memmap.fill(pfn, pfn + 1, FREE)
         __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
@@ -283,8 +289,6 @@ def drain_all_pages(k: Kernel, zone: Zone) -> int:
     drained = 0
     for pcp in [pcp for lists in zone.pageset for pcp in lists if pcp]:
         k.current.writes(("pcp", zone.index))
-        for pfn in pcp:
-            k.memmap.touch(pfn, pfn + 1)
         drained += len(pcp)
         free_pcppages_bulk(k, zone, pcp, len(pcp))
     return drained

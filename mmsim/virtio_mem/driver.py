@@ -258,6 +258,7 @@ class VirtioMem(Hotplug):
 
     def too_many_mb_offline(self) -> bool:
         """Nobody seems to online what we add."""
+        self.k.current.writes("virtio-mem blocks")
         return self.nb_mb_state["OFFLINE"] + self.nb_mb_state["OFFLINE_PARTIAL"] >= OFFLINE_THRESHOLD
 
     # -- shrinking ----------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ class Hotplug:
 
     def sb_plugged(self, mb_id: int) -> bytearray:
         """A byte for each subblock of a block: 1 if it is plugged."""
+        self.k.current.writes("virtio-mem blocks")
         return self.plugged_subblocks.setdefault(mb_id, bytearray(self.nb_sb_per_mb))
 
     def set_plugged(self, mb_id: int, sb_id: int, count: int, plugged: bool) -> None:
@@ -130,6 +131,7 @@ class Hotplug:
         self.k.current.writes("virtio-mem blocks")
         if action in ("MEM_GOING_ONLINE", "MEM_GOING_OFFLINE"):
             await self.hotplug_mutex.lock(self.k.current)
+            self.k.current.writes("virtio-mem blocks")
             if self.removing:
                 self.hotplug_mutex.unlock()
                 return notifier_from_errno(-EBUSY)
@@ -179,6 +181,7 @@ class Hotplug:
     def going_offline(self, mb_id: int) -> int:
         """Drop the references of the unplugged pages, so that offlining can step over them."""
         for start, end in self.unplugged_pages(mb_id):
+            self.k.current.reads(("zone", self.k.page_zone(start).index))
             self.k.page_zone(start).managed_pages += end - start
             for pfn, nr_pages in self.k.memmap.runs(start, end, REFERENCED):
                 for page in range(pfn, pfn + nr_pages):
@@ -190,6 +193,7 @@ class Hotplug:
     def cancel_offline(self, mb_id: int) -> None:
         """Take the references of the unplugged pages again."""
         for start, end in self.unplugged_pages(mb_id):
+            self.k.current.reads(("zone", self.k.page_zone(start).index))
             self.k.page_zone(start).managed_pages -= end - start
             self.k.memmap.recode(start, end, TAKE_REFERENCE)
 
@@ -229,6 +233,7 @@ class Hotplug:
         """Hide allocated pages: PG_offline, and no longer managed."""
         self.k.memmap.set_owner(start, end, None)
         self.k.memmap.fill(start, end, OFFLINE)
+        self.k.current.reads(("zone", self.k.page_zone(start).index))
         self.k.page_zone(start).managed_pages -= end - start
 
     def fake_online(self, start: int, end: int) -> None:
