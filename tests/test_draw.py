@@ -36,9 +36,8 @@ def figures():
     """One figure of each kind, all but the last with an SVG."""
     machine, races = grown(), exploration()
     return [
-        draw.memory_blocks(machine), draw.memory_blocks(machine, 32, 33), draw.pageblocks(machine, 33),
-        draw.pageblocks(machine, 0), draw.zones(machine), draw.lanes(races.outcomes[0]),
-        draw.lanes(races.outcomes[0], 3), draw.lanes(exploration(pageblocks=60).outcomes[0]),
+        draw.strip(machine), draw.strip(machine, 33, unit="pageblock"), draw.zones(machine),
+        draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3), draw.lanes(exploration(pageblocks=60).outcomes[0]),
         draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
     ]  # fmt: skip
 
@@ -53,65 +52,6 @@ def rows(figure):
 
 
 # -- memory ------------------------------------------------------------------------------------------
-
-
-def test_memory_blocks_says_state_zone_driver_and_subblocks():
-    picture = draw.memory_blocks(grown())
-    assert picture.description == "The host asks for 192 MiB; 192 MiB are plugged. Linux manages: Movable 192 MiB."
-    assert rows(picture)[2:] == [
-        ["memory32", "online Movable", "ONLINE", "128 MiB", "29 free, 3 in use"],
-        ["memory33", "online Movable", "ONLINE_PARTIAL", "64 MiB", "16 unplugged, 16 free"],
-        ["memory34", "absent", "UNUSED", "0 MiB", "–"],
-    ]
-
-
-def test_boot_memory_is_summarised_unless_asked_for():
-    machine = Machine(boot_memory="1G")
-    assert rows(draw.memory_blocks(machine)) == [
-        ["memory0", "online DMA, DMA32", "–", "128 MiB", "–"],
-        ["memory1–7", "online DMA32", "–", "896 MiB", "–"],
-    ]
-    names = [row[0] for row in rows(draw.memory_blocks(machine, 2, 9))]
-    assert names == [f"memory{number}" for number in range(2, 10)]
-
-
-def test_pages_in_the_way_are_told_apart():
-    machine = Machine(boot_memory="4G", virtio_mem={"requested": "256M"})
-    machine.write("memory32/state", "online_kernel")
-    machine.write("memory33/state", "online_movable")
-    machine.allocate("kernel", "4M", "GFP_KERNEL", within=("block:32", "block:33"))
-    machine.allocate("pinned", "4M", within=("block:33", "block:34"))
-    machine.pin("pinned")
-    found = {row[0]: row[4] for row in rows(draw.memory_blocks(machine))}
-    assert found["memory32"] == found["memory33"] == "31 free, 1 can't be moved"
-
-
-def test_offline_blocks_are_not_called_free():
-    machine = Machine(boot_memory="4G", virtio_mem={"requested": "64M"})
-    assert rows(draw.memory_blocks(machine))[2][1:] == [
-        "offline", "OFFLINE_PARTIAL", "64 MiB", "16 unplugged, 16 plugged, offline",
-    ]  # fmt: skip
-
-
-def test_many_blocks_that_are_alike_become_one():
-    machine = Machine(boot_memory="4G", cmdline="memhp_default_state=online_movable",
-                      virtio_mem={"requested": "8G", "region": "16G"})  # fmt: skip
-    assert [row[0] for row in rows(draw.memory_blocks(machine))][2:] == ["memory32–95", "memory96–97"]
-
-
-def test_pageblocks_says_type_subblock_and_pages():
-    machine = grown()
-    assert rows(draw.pageblocks(machine, 33)) == [
-        ["0–31", "Movable", "0–15", "free"],
-        ["32–63", "Movable", "16–31", "512 PG_offline"],
-    ]
-    machine.isolate("block:33+512", "block:33+1024")
-    assert rows(draw.pageblocks(machine, 33))[:2] == [
-        ["0", "Movable", "0", "free"],
-        ["1", "Isolate", "0", "free"],
-    ]
-    with pytest.raises(ValueError, match="memory block 99 is not there"):
-        draw.pageblocks(machine, 99)
 
 
 def test_zones_says_span_present_managed_free():
@@ -308,6 +248,8 @@ CONTRASTS = (
     ("on", "good", 4.5), ("on", "muted", 4.5), ("bad", "bad-soft", 4.5), ("good", "good-soft", 4.5),
     ("line", "bg", 3), ("line", "soft", 3), ("movable", "bg", 3), ("movable", "movable-soft", 3), ("kernel", "bg", 3),
     ("kernel", "kernel-soft", 3), ("focus", "bg", 3), ("focus", "soft", 3),
+    ("movable", "bg", 4.5), ("good", "bg", 4.5), ("bg", "fg", 4.5), ("on", "focus", 4.5), ("on", "worker", 4.5),
+    ("worker", "bg", 3), ("bg", "muted", 4.5),
 )
 COLOURS = re.findall(r"--mmsim-([a-z-]+):light-dark\((#[0-9a-f]{6}),(#[0-9a-f]{6})\)", STYLE)
 SCHEMES = {"light": {name: light for name, light, _ in COLOURS}, "dark": {name: dark for name, _, dark in COLOURS}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmsim.draw.figure import WIDTH, Picture, Table, hatch, label, rect, size, svg
-from mmsim.draw.memory import zone_style
 from mmsim.machine.machine import Machine
 from mmsim.mm.mmzone import PAGE_SIZE, Zone
 
@@ -48,3 +47,8 @@ def draw_zone(zone: Zone, y: float) -> Iterator[str]:
         if name == "free":
             yield hatch(62, top, width, 13, 6)
         yield label(WIDTH, top + 11, size(pages * PAGE_SIZE), "t small end")
+
+
+def zone_style(zone: str) -> str:
+    """The colour of a zone: one for ZONE_MOVABLE, one for the kernel zones."""
+    return "movable" if zone == "Movable" else "kernel"

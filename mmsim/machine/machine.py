@@ -25,6 +25,7 @@ from mmsim.series import BASE, STAGES, applied
 from mmsim.sim import errnos
 from mmsim.sim.cpu import ENDLESS, Path, Task, run
 from mmsim.sim.log import KernelPanic, Trace
+from mmsim.sim.shown import Shown
 from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.driver import VirtioMem
 from mmsim.virtio_mem.protocol import RESPONSES, Config
@@ -34,7 +35,7 @@ VIRTIO_MEM = {"addr": "4G", "region": "4G", "block": "2M", "unplug_online": True
 
 
 @dataclass(eq=False)
-class Machine(InsideKernel):
+class Machine(InsideKernel, Shown):
     """A machine that has booted; see the methods for what can be done to it.
 
     patches: which patches of the series its kernel has, and which other changes that `series.CHANGES` names, upon
@@ -89,6 +90,12 @@ class Machine(InsideKernel):
         self.driver = VirtioMem(self.kernel, self.device, keys["unplug_online"])
         self.probe_errno = self.driver.probe()
         self.settle()
+
+    def __repr__(self) -> str:
+        patches = ", ".join(map(str, sorted(self.patches))) or "none"
+        boot = f"{size(self.boot_memory) >> 20} MiB of its own"
+        plugged = f", {self.device.size >> 20} MiB plugged" if self.device else ""
+        return f"<Machine: patches {patches}; {boot}{plugged}{', panicked' if self.trace.panicked else ''}>"
 
     # -- running ------------------------------------------------------------------------------------
 

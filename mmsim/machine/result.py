@@ -10,6 +10,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 from mmsim.sim import errnos
 from mmsim.sim.cpu import ENDLESS
 from mmsim.sim.log import Event, KernelPanic, Trace
+from mmsim.sim.shown import Shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +41,7 @@ def running(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Shown):
     """How one call ended: the errno's name (`"0"` for success), what it returned, and what happened in it."""
 
     errno: str
@@ -53,10 +54,17 @@ class Result:
         """The lines of the kernel log."""
         return [e.text for e in self.events if e.logged]
 
+    @property
+    def end(self) -> str:
+        """`ok`, an errno as the kernel returns it, or `kernel panic`."""
+        return "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
+
     def __str__(self) -> str:
-        said = [str(e) for e in self.events if e.logged]
-        end = "kernel panic" if self.panic else f"-{self.errno}" if self.errno != "0" else "ok"
-        return "\n".join([*said, end])
+        return "\n".join([*(str(e) for e in self.events if e.logged), self.end])
+
+    def __repr__(self) -> str:
+        lines = len(self.log)
+        return f"<Result: {self.end}; {lines} line{'' if lines == 1 else 's'} logged>"
 
 
 def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:

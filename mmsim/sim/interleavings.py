@@ -11,6 +11,7 @@ from mmsim.sim import errnos
 from mmsim.sim.cpu import ENDLESS, IDLE, PREEMPT, Footprint, Path, Round, System, Task
 from mmsim.sim.log import Event, KernelPanic
 from mmsim.sim.schedules import dependent, schedules
+from mmsim.sim.shown import Shown
 
 
 class Race:
@@ -103,7 +104,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Shown):
     """One way in which a race can end, with a shortest schedule that ends so."""
 
     errnos: tuple[str | None, ...]
@@ -118,9 +119,13 @@ class Outcome:
         """Steps of the schedule, and how often it goes from one task to another."""
         return len(self.schedule), sum(a.task != b.task for a, b in pairwise(self.schedule))
 
+    def __repr__(self) -> str:
+        ends = ", ".join("never returns" if errno is None else errno for errno in self.errnos)
+        return f"<Outcome: {ends}{'; panic' if self.panic else ''}; {len(self.schedule)} steps>"
+
 
 @dataclass(frozen=True)
-class Exploration:
+class Exploration(Shown):
     """What `explore` found: the distinct outcomes, and how many schedules and states it took."""
 
     outcomes: tuple[Outcome, ...]
@@ -130,6 +135,9 @@ class Exploration:
     def reaching(self, text: str) -> list[Outcome]:
         """The outcomes whose kernel log has this text in a line."""
         return [o for o in self.outcomes if any(text in line for line in o.log)]
+
+    def __repr__(self) -> str:
+        return f"<Exploration: {len(self.outcomes)} outcomes of {self.schedules} schedules>"
 
 
 def explore(start: Callable[[], R], observe: Callable[[R], Hashable], prune: bool = True) -> Exploration:

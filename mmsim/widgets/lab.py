@@ -29,14 +29,15 @@ class Lab(w.VBox):  # type: ignore[misc]
     """A scene that is told anew at once whenever a control is moved, and walked through step by step.
 
     controls: `Size` and `Choice`, whose values replace `$name` in the scene; events: label of a button -> steps that
-    it adds to a story; patches: those applied at first; toggles: those that the reader can switch. What can't be
+    it adds to a story; patches: those applied at first; toggles: those that the reader can switch; verbs: what the
+    buttons say that go back and forward (two pages with verbs of their own need no slider). What can't be
     done becomes a message, and the last picture stays. As plain text and as HTML a lab is the picture that it shows.
     """
 
     def __init__(
         self, title: str, scene: Scene, controls: Sequence[Control] = (),
         events: Mapping[str, Sequence[Step]] | None = None, patches: Collection[ChangeName] = STAGES[-1],
-        toggles: Sequence[int] = (),
+        toggles: Sequence[int] = (), verbs: tuple[str, str] = ("Back", "Forward"),
     ) -> None:
         self.title, self.scene, self.controls = title, scene, {control.name: control for control in controls}
         self.inputs = {name: control.widget() for name, control in self.controls.items()}
@@ -49,7 +50,7 @@ class Lab(w.VBox):  # type: ignore[misc]
         if events:
             self.buttons["Start again"] = button("Start again", self.start_again)
         self.told, self.quiet = scene.tell(self.setting), False
-        self.walk = Walk(self.told.tellings[0])
+        self.walk = Walk(self.told.tellings[0], verbs)
         self.error = self.walk.area()
         self.overview: Any = None
         self.outcome: Any = None

@@ -32,7 +32,7 @@ class Story:
 
     machine: Mapping[str, Any]
     steps: Sequence[Step]
-    picture: Callable[[Machine], Figure] = draw.memory_blocks
+    picture: Callable[[Machine], Figure] = draw.strip
 
     def tell(self, setting: Setting) -> Told:
         """The story, from the machine that has booted to its end."""
@@ -51,7 +51,7 @@ class Run:
 
     def start(self) -> None:
         """A machine that has booted."""
-        self.machine, self.results = self.boot(), list[Result]()
+        self.machine, self.results, self.ends = self.boot(), list[Result](), list[str]()
         self.booted = len(self.machine.trace)
 
     def go_to(self, step: int) -> None:
@@ -61,6 +61,7 @@ class Run:
         for task in self.steps[len(self.results) : step]:
             if self.machine.trace.panicked is None:
                 self.results.append(carry_out(self.machine, task))
+                self.ends.append(ending(self.machine, task, self.results[-1]))
 
     def view(self, step: int) -> View:
         """The story so far, the machine as it is then, and what its kernel has logged."""
@@ -68,7 +69,7 @@ class Run:
         log = draw.log(self.machine, "Kernel log since boot", self.booted)
         if self.results and (new := len(self.results[-1].log)):
             log = replace(log, description=f"{log.description} The step shown has added {new}.")
-        return View(self.draw(self.machine), story(self.steps, self.results), [log])
+        return View(self.draw(self.machine), story(self.steps, self.ends), [log])
 
 
 PHRASES = {
@@ -92,14 +93,22 @@ def phrase(step: Step) -> str:
     return " ".join([step["do"], *(f"{key}={value}" for key, value in step.items() if key not in ("do", "expect"))])
 
 
-def story(steps: Sequence[Step], results: Sequence[Result]) -> str:
+def ending(machine: Machine, step: Step, result: Result) -> str:
+    """How a step has ended; a request that the guest didn't meet has not ended well, even if nothing failed."""
+    device = machine.device
+    if step["do"] != "resize" or result.errno != "0" or result.panic or device is None:
+        return result.end
+    if device.size > device.requested_size:
+        return f"{readable(device.size)} stay"
+    return result.end if device.size == device.requested_size else f"only {readable(device.size)} are plugged"
+
+
+def story(steps: Sequence[Step], ends: Sequence[str]) -> str:
     """The steps with how they ended; the last one done is marked, those to come have no ending yet."""
     items = []
     for number, step in enumerate(steps):
-        here, end = number == len(results) - 1, ""
-        if number < len(results):
-            result = results[number]
-            end = f": <b>{'panic' if result.panic else 'ok' if result.errno == '0' else '-' + result.errno}</b>"
+        here = number == len(ends) - 1
+        end = f": <b>{ends[number]}</b>" if number < len(ends) else ""
         current = ' aria-current="step"' if here else ""
         items.append(f"<li{current}>{escape(phrase(step))}{end}{' ← shown' if here else ''}</li>")
     return f'<ol class="mmsim-story">{"".join(items)}</ol>' if items else ""

@@ -14,6 +14,7 @@ from mmsim.widgets.parts import WIDE, button, chooser, offer, row
 from mmsim.widgets.telling import Telling, View
 
 DELAY = 0.15  # seconds without a move until the pages that nobody looks at are drawn
+VERBS = ("Back", "Forward")
 END = 1 << 30  # a step behind all others
 PROBLEMS = (ValueError, OSError)  # what a scene raises for what can't be done
 
@@ -24,7 +25,7 @@ class Walk:
     The page that is looked at is drawn at once, the others when nothing moves, or when they are stepped to.
     """
 
-    def __init__(self, telling: Telling) -> None:
+    def __init__(self, telling: Telling, verbs: tuple[str, str] = VERBS) -> None:
         start, last = telling.start, len(telling.captions) - 1
         self.telling = telling
         self.timer: asyncio.TimerHandle | None = None
@@ -36,9 +37,12 @@ class Walk:
         self.stack = w.Stack(self.pool, selected_index=start, layout=self.layout)
         self.slider = w.IntSlider(start, 0, last, description="Step", style=WIDE)
         self.captions = chooser("Go to", telling.captions, 0, start)
-        back = button("Back", partial(self.go, -1)).add_class("step-back")
-        forward = button("Forward", partial(self.go, 1)).add_class("step-forward")
+        back = button(verbs[0], partial(self.go, -1)).add_class("step-back")
+        forward = button(verbs[1], partial(self.go, 1)).add_class("step-forward")
         self.row = row([back, forward, self.slider, self.captions]).add_class("step-row")
+        if verbs != VERBS and last == 1:  # the buttons say it all
+            self.captions.layout.display = "none"
+            self.row.add_class("step-two")
         self.links = [
             w.jsdlink((self.slider, "value"), (self.stack, "selected_index")),
             w.jslink((self.slider, "value"), (self.captions, "index")),
