@@ -19,7 +19,8 @@ from beside.server import Line, serving
 from playwright.sync_api import sync_playwright
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
-PAGE, READ = "book/index.html", "book/series/index.html"  # with a live widget in sight; with nothing that needs Python
+# With a live widget in sight; with nothing that needs Python.
+PAGE, READ = "book/series/patch5.html", "book/series/index.html"
 LIVE = ".cell[data-ran] .widget-subarea .noUi-handle"
 MBIT_10 = 10_000_000 / 8  # bytes a second
 SLOWDOWN = 4

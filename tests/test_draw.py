@@ -37,7 +37,8 @@ def figures():
     machine, races = grown(), exploration()
     return [
         draw.strip(machine), draw.strip(machine, 33, unit="pageblock"), draw.zones(machine),
-        draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3), draw.lanes(exploration(pageblocks=60).outcomes[0]),
+        draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3),
+        draw.lanes(exploration(pageblocks=60).outcomes[0]),
         draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
     ]  # fmt: skip
 

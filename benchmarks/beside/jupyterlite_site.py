@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / "jupyterlite"
-CELL = "from mmsim.chapters import home\nhome.how_much()"
+CELL = "from mmsim.chapters import patch5\npatch5.partial_block()"
 NOTEBOOK = "widget.ipynb"
 PAGE, QUERY = "notebooks/index.html", f"?path={NOTEBOOK}"
 SLIDER = ".jp-OutputArea-output .jupyter-widgets .noUi-handle"

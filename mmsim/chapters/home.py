@@ -7,6 +7,7 @@ from dataclasses import replace
 from mmsim import draw
 from mmsim.machine.machine import Machine
 from mmsim.mm.mmzone import PAGES_PER_SECTION
+from mmsim.mm.kernel import ChangeName
 from mmsim.series import STAGES
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.telling import Pictures
@@ -41,7 +42,7 @@ def hero() -> Lab:
     return Lab("Which guest can give memory back?", Pictures(pictures, captions), verbs=verbs)
 
 
-def guest(online: str, patches: frozenset[int]) -> Machine:
+def guest(online: str, patches: frozenset[ChangeName]) -> Machine:
     """A guest with 128 MiB of its own and 128 MiB plugged, of which its kernel and a program have taken some."""
     machine = Machine(patches, "128M", f"memhp_default_state={online}", {"requested": "128M"})
     for number, (who, size) in enumerate(TAKEN):

@@ -9,7 +9,7 @@ from mmsim.draw.moves import Bundle
 from mmsim.draw.paint import BOLD, words
 from mmsim.draw.rows import Band, Row
 
-GUTTER = 14  # room at the right for an arrow from row to row
+GUTTER = 18  # room at the right for an arrow from row to row
 End = tuple[Band, Row, float, float]  # where, from x to x
 Point = tuple[float, float]
 
@@ -39,13 +39,14 @@ def draw_arrows(bands: Sequence[Band], bundles: Sequence[Bundle], width: float) 
     """All arrows. What comes from outside of the strip has none; what leaves it points out of it."""
     for number, bundle in enumerate(bundles):
         sources, targets = ends(bands, bundle.sources), ends(bands, bundle.targets)
-        for _, row, low, high in (*sources, *targets):
-            yield bracket(row, low, high)
+        brackets = [bracket(row, low, high) for _, row, low, high in (*sources, *targets)]
         source, target = widest(sources), widest(targets)
         if source is None:
+            yield from brackets
             continue
         way = route(source, target, number, width)
         yield draw_way(way)
+        yield from brackets
         text = f"{bundle.pages:,} page{'' if bundle.pages == 1 else 's'}{'' if target else ' leave'}"
         (x1, y), (x2, _) = way[1], way[2]
         half = BOLD * len(text) / 2
@@ -67,7 +68,7 @@ def route(source: End, target: End | None, number: int, width: float) -> list[Po
         return [*way, (2, lane)]
     end = (target[2] + target[3]) / 2
     if target[0] is not band:
-        gutter, other = width - 4 - 4 * number, target[0].lane(number)
+        gutter, other = width - 4 - 7 * (number % 2), target[0].lane(number)
         way += [(gutter, lane), (gutter, other), (end, other)]
     else:
         way += [(end, lane)]

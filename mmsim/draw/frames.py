@@ -28,6 +28,8 @@ def frames(
     within: only the pages [pfn, pfn); where they lie in their memory block is drawn above. Raises ValueError if there
     are more or fewer words than snapshots.
     """
+    if not shots:
+        raise ValueError("there are no frames to draw")
     if len(shots) != len(told):
         raise ValueError(f"{len(told)} captions for {len(shots)} frames")
     span = None if within is None else (pfn(within[0]), pfn(within[1]))

@@ -65,7 +65,7 @@ def draw_part(kind: str, x: float, y: float, width: float, height: float = TALL)
     if kind in (GHOST, GONE):
         inside = rect(x + 1.5, y + 4, max(width - 3, 1), height - 8, "cell-ghost")
         return inside + (hatch(x, y, width, height, 7) if kind == GONE else "")
-    mark = {HOLE: hatch_7, KERNEL: bars, RESERVED: dots, STUCK: cross}.get(kind, nothing)
+    mark = {HOLE: hatch_7, OFFLINE: rest, KERNEL: bars, RESERVED: dots, STUCK: cross}.get(kind, nothing)
     return rect(x, y, width, height, FILLS[kind]) + mark(x, y, width, height)
 
 
@@ -77,6 +77,11 @@ def hatch_7(x: float, y: float, width: float, height: float) -> str:
 def nothing(x: float, y: float, width: float, height: float) -> str:
     """No mark."""
     return ""
+
+
+def rest(x: float, y: float, width: float, height: float) -> str:
+    """A dashed line: not in use by anybody yet."""
+    return f'<path d="M{num(x + 2)} {num(y + height / 2)}h{num(max(width - 4, 1))}" class="mmsim-rest"/>'
 
 
 def bars(x: float, y: float, width: float, height: float) -> str:

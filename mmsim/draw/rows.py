@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from mmsim.draw.cells import ISOLATED, Cell, Segment
 from mmsim.draw.figure import plural
-from mmsim.draw.paint import CHAR, TALL
-from mmsim.mm.mmzone import PAGE_SIZE, SECTION_SHIFT
+from mmsim.draw.paint import BOLD, CHAR, TALL
+from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE, SECTION_SHIFT
 
-LEAST = {"block": 54, "subblock": 12, "pageblock": 60, "page": 72}  # width of a cell
+LEAST = {"block": 54, "subblock": 12, "pageblock": 59, "page": 72}  # width of a cell
 HEAD, LANE, STEM, TAG, SCALE, GAP = 19, 24, 20, 22, 17, 8  # heights: a line of a heading, an arrow and its stem, ...
+BADGE = 24  # more width, for who has isolated a pageblock
 EACH, LAST = 58, 88  # room on the scale for a number, and for the last one with its unit
 MIB = (1 << 20) // PAGE_SIZE
 
@@ -26,6 +27,7 @@ class Row:
     x: float
     pitch: float
     head: tuple[str, ...]
+    gap: str = ""  # what was left out before it
     y: float = 0
     top: float = 0
 
@@ -61,7 +63,7 @@ class Band:
     def settle(self, y: float) -> float:
         """Give the band its place; returns where the next one begins."""
         self.y = y
-        y += HEAD * max(len(row.head) for row in self.rows)
+        y += HEAD * max(len(row.head) + bool(row.gap) for row in self.rows)
         y += LANE * self.lanes + STEM if self.lanes else 0
         for row in self.rows:
             row.y, row.top = self.y, y
@@ -74,8 +76,14 @@ class Band:
 
 
 def stacked(parts: Sequence[Segment], width: float) -> list[Band]:
-    """Segments one below the other, each in as many rows as it needs."""
-    return [Band([row]) for segment in parts for row in wrapped(segment, 0, width)]
+    """Segments one below the other, each in as many rows as it needs; what lies between two and is left out is said."""
+    bands: list[Band] = []
+    for index, segment in enumerate(parts):
+        rows = wrapped(segment, 0, width)
+        if index and segment.blocks and (left_out := segment.blocks[0].number - parts[index - 1].blocks[-1].number - 1):
+            rows[0].gap = f"⋮ {left_out * MEMORY_BLOCK_SIZE >> 20:,} MiB are not drawn"
+        bands += [Band([row]) for row in rows]
+    return bands
 
 
 def beside(parts: Sequence[Segment], width: float, gap: float = 28) -> list[Band]:
@@ -90,7 +98,8 @@ def beside(parts: Sequence[Segment], width: float, gap: float = 28) -> list[Band
 
 def wrapped(segment: Segment, x: float, width: float) -> list[Row]:
     """A segment as rows of equally many cells."""
-    room, nr = int(width // LEAST[segment.unit]), len(segment.cells)
+    badge = BADGE if any(cell.actor for cell in segment.cells) else 0
+    room, nr = int(width // (LEAST[segment.unit] + badge)), len(segment.cells)
     per_row = min(room, nr) if not segment.linear else min(1 << room.bit_length() - 1, 1 << (nr - 1).bit_length())
     pitch = min(width / per_row, 90)
     rows = []
@@ -116,7 +125,7 @@ def lines(text: str, width: float) -> tuple[str, ...]:
     """A heading in as many lines as it needs."""
     found = [""]
     for word in text.split(" "):
-        if found[-1] and (len(found[-1]) + 1 + len(word)) * CHAR > width:
+        if found[-1] and (len(found[-1]) + 1 + len(word)) * BOLD > width:
             found.append("")
         found[-1] += (" " if found[-1] else "") + word
     return tuple(found)
@@ -153,4 +162,17 @@ def tags(row: Row) -> list[tuple[float, float, str, str]]:
             found[-1] = (found[-1][0], found[-1][1] + row.pitch, text, "")
         elif text:
             found.append((x, row.pitch, text, ""))
+    return found if row.segment.unit in ("pageblock", "page") else widened(row, found)
+
+
+def widened(row: Row, some: list[tuple[float, float, str, str]]) -> list[tuple[float, float, str, str]]:
+    """Tags with room for their word, where there is any beside them."""
+    found: list[tuple[float, float, str, str]] = []
+    for index, (x, width, text, actor) in enumerate(some):
+        wide = max(width, CHAR * len(text) + 12)
+        left = min(max(x + width / 2 - wide / 2, row.x), row.end - wide)
+        before = found[-1][0] + found[-1][1] if found else row.x
+        after = some[index + 1][0] if index + 1 < len(some) else row.end
+        fits = before <= left and left + wide <= after
+        found.append((left, wide, text, actor) if fits else (x, width, text, actor))
     return found

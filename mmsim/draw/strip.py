@@ -106,8 +106,9 @@ def draw_strip(
 
 def draw_row(row: Row, letters: bool = False) -> Iterable[str]:
     """The heading of a row, its cells, their tags and the scale."""
-    for index, text in enumerate(row.head):
-        yield words(row.x, row.y + HEAD * index + 13, text, "" if index else "strong")
+    yield words(row.x, row.y + 13, row.gap, "soft-ink")
+    for index, text in enumerate(row.head, 1 if row.gap else 0):
+        yield words(row.x, row.y + HEAD * index + 13, text, "strong")
     yield from draw_cells(row.cells, row.x, row.top, row.pitch, letters)
     for x, width, text, actor in tags(row):
         yield draw_tag(x, row.top + TALL + 4, width, text, actor)

@@ -41,7 +41,7 @@ class Walk:
         forward = button(verbs[1], partial(self.go, 1)).add_class("step-forward")
         self.row = row([back, forward, self.slider, self.captions]).add_class("step-row")
         if verbs != VERBS and last == 1:  # the buttons say it all
-            self.captions.layout.display = "none"
+            self.captions.layout.display = self.slider.layout.display = "none"
             self.row.add_class("step-two")
         self.links = [
             w.jsdlink((self.slider, "value"), (self.stack, "selected_index")),

@@ -10,9 +10,9 @@ LAST = "[...document.querySelectorAll('.cell:has(.livebook-tools)')].at(-1)"
 
 @pytest.fixture(scope="module")
 def firefox(origin, tmp_path_factory):
-    """Firefox with the first page open, and Python up."""
+    """Firefox with a page open that has a live widget, and Python up."""
     with started(tmp_path_factory.mktemp("firefox")) as firefox:
-        firefox.open(f"{origin}book/index.html")
+        firefox.open(f"{origin}book/series/patch5.html")
         firefox.until("document.querySelector('.cell.tag_standalone[data-ran]') !== null")
         yield firefox
 

@@ -104,7 +104,7 @@ def test_page_that_shows_no_live_widget_asks_for_no_python(reading):
 def test_a_stepper_steps_by_keyboard_alone(reading):
     """Each way to step, in turn: they agree, and each shows another picture."""
     before = len(reading.asked_for_python)
-    for stepper in reading.page.locator(".cell:not(.tag_standalone) .step-row").all():
+    for stepper in reading.page.locator(".cell:not(.tag_standalone) .step-row:not(.step-two)").all():
         handle, list_of_steps = stepper.locator(".noUi-handle"), stepper.locator("select")
         back, forward = stepper.locator(".step-back"), stepper.locator(".step-forward")
         last = stepper.evaluate(STANDS)["last"]
@@ -120,6 +120,18 @@ def test_a_stepper_steps_by_keyboard_alone(reading):
             seen.append((step, stands["picture"]))
         assert len(set(seen)) == len({step for step, _ in seen}) == len({picture for _, picture in seen})
     assert len(reading.asked_for_python) == before
+
+
+def test_two_pages_are_turned_by_their_buttons(reading):
+    """Each button shows the other picture, once, and nothing else can be moved."""
+    for stepper in reading.page.locator(".step-two").all():
+        back, forward = stepper.locator(".step-back"), stepper.locator(".step-forward")
+        seen = []
+        for button in (forward, forward, back, back):
+            button.press("Enter")
+            seen.append(stepper.evaluate(STANDS)["picture"])
+        assert seen[0] == seen[1] != seen[2] == seen[3]
+        assert not stepper.locator(".noUi-handle, select").first.is_visible()
 
 
 # -- what was done early -----------------------------------------------------------------------------
