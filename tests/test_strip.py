@@ -358,8 +358,8 @@ def test_nothing_is_drawn_outside_and_all_text_can_be_read(picture):
 
 
 def test_a_scale_never_says_two_numbers_in_one_place():
-    for picture in (draw.snapshot(crowded(), 30, 33), FILM[0]):
-        for part in segments(picture):
+    for shot in (draw.snapshot(crowded(), 30, 33), FILM[0]):
+        for part in segments(shot):
             for width in (WIDE, NARROW):
                 for band in stacked([part], width):
                     places = [x for x, _ in ticks(band.rows[0])]
