@@ -158,11 +158,26 @@ def test_every_page_is_what_a_fresh_machine_shows_after_these_steps():
     steps = [("resize", "160M"), *online, ("allocate", "program", "20M"), ("resize", "40M")]
     for step, page in enumerate(pages(lab)):
         machine = Machine({1, 2, 3, 4, 6}, "4G", virtio_mem={"requested": "0"})
+        before = len(machine.trace)
         for method, *arguments in steps[:step]:
+            before = len(machine.trace)
             machine.attempt(method, *arguments)
-        assert draw.strip(machine).html(style=False) in page
+        assert draw.strip(machine, since=before).html(style=False) in page
         assert page.count('aria-current="step"') == page.count("← shown") == (step > 0)
         assert page.count("</b>") - page.count("<figcaption><b>") >= step, "an ending for each step done"
+
+
+def test_what_a_step_has_moved_has_an_arrow_on_its_page_alone():
+    lab = patch5.partial_block()
+    lab.inputs["shrink"].value = 8
+    arrows = [page.count("mmsim-tip") > 0 for page in pages(lab)]
+    assert arrows == [False] * 5 + [True]
+
+
+def test_a_request_that_was_not_met_is_never_ok():
+    lab = patch5.partial_block()
+    lab.patches[5].value = False
+    assert story(lab)[-1].endswith(": 128 MiB stay ← shown")
 
 
 def test_the_story_tells_how_each_step_ended_and_the_log_why():
@@ -231,7 +246,7 @@ def test_a_gap_without_a_control_is_an_error_at_once():
 def test_a_story_ends_with_a_panic():
     steps = [{"do": "isolate", "start": "addr:44M", "end": "addr:46M", "flags": ["REPORT_FAILURE"]}] * 3
     machine = {"boot_memory": "64M", "zone_of": [["addr:0", "addr:64M", "Movable"]]}
-    lab = widgets.Lab("", widgets.Story(machine, steps, draw.zones), patches=[4])
+    lab = widgets.Lab("", widgets.Story(machine, steps, lambda machine, since: draw.zones(machine)), patches=[4])
     assert [item.split(": ")[1:] for item in story(lab)] == [["ok"], ["kernel panic ← shown"], []]
 
 

@@ -119,7 +119,7 @@ def test_a_race_goes_on_with_its_outcome():
 
 def test_what_was_never_displayed_is_not_remembered():
     lab = patch5.partial_block()
-    lab.inputs["grow"].value = 160
+    lab.patches[5].value = False
     assert displayed(patch5.partial_block())["text/plain"] == patch5.partial_block().text != lab.text
 
 

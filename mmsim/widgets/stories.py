@@ -22,17 +22,25 @@ from mmsim.sim.interleavings import Outcome
 from mmsim.widgets.controls import filled
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View, short
 
+Drawing = Callable[[Machine, int], Figure]  # of a machine, and the length of its trace before the last step
+
+
+def memory(machine: Machine, since: int) -> Figure:
+    """The machine's memory, with what the last step has moved."""
+    return draw.strip(machine, since=since)
+
 
 @dataclass(frozen=True)
 class Story:
     """A story in the vocabulary of scenario files, on a fresh machine.
 
-    machine: arguments of Machine; steps: the story; controls replace `$name` in both; picture: draws a machine.
+    machine: arguments of Machine; steps: the story; controls replace `$name` in both; picture: draws a machine, and
+    what has changed since its trace was so long.
     """
 
     machine: Mapping[str, Any]
     steps: Sequence[Step]
-    picture: Callable[[Machine], Figure] = draw.strip
+    picture: Drawing = memory
 
     def tell(self, setting: Setting) -> Told:
         """The story, from the machine that has booted to its end."""
@@ -45,14 +53,14 @@ class Story:
 class Run:
     """A story on its way: its machine goes forward, and a fresh one starts when a step lies behind."""
 
-    def __init__(self, steps: Sequence[Step], boot: Callable[[], Machine], draw: Callable[[Machine], Figure]) -> None:
+    def __init__(self, steps: Sequence[Step], boot: Callable[[], Machine], draw: Drawing) -> None:
         self.steps, self.boot, self.draw = steps, boot, draw
         self.start()
 
     def start(self) -> None:
         """A machine that has booted."""
         self.machine, self.results, self.ends = self.boot(), list[Result](), list[str]()
-        self.booted = len(self.machine.trace)
+        self.booted = self.before = len(self.machine.trace)
 
     def go_to(self, step: int) -> None:
         """Carry out the steps up to this one; a panic ends the story."""
@@ -60,6 +68,7 @@ class Run:
             self.start()
         for task in self.steps[len(self.results) : step]:
             if self.machine.trace.panicked is None:
+                self.before = len(self.machine.trace)
                 self.results.append(carry_out(self.machine, task))
                 self.ends.append(ending(self.machine, task, self.results[-1]))
 
@@ -69,7 +78,7 @@ class Run:
         log = draw.log(self.machine, "Kernel log since boot", self.booted)
         if self.results and (new := len(self.results[-1].log)):
             log = replace(log, description=f"{log.description} The step shown has added {new}.")
-        return View(self.draw(self.machine), story(self.steps, self.ends), [log])
+        return View(self.draw(self.machine, self.before), story(self.steps, self.ends), [log])
 
 
 PHRASES = {
