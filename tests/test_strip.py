@@ -8,17 +8,17 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from test_draw import contrast, rows
+from test_draw import SCHEMES, contrast, rows
 
 from mmsim import STAGES, Machine, draw, explore, race
 from mmsim.chapters import home
 from mmsim.draw.cells import Cell, segments
+from mmsim.draw.figure import STYLE
 from mmsim.draw.moves import Move, bundles, net
 from mmsim.draw.rows import LEAST, stacked, tags, ticks
 from mmsim.draw.shown import picture
 from mmsim.draw.snapshot import FREE, GHOST, GONE, KERNEL, RESERVED, STUCK, USED, WORDS, Run
 from mmsim.draw.strip import NARROW, WIDE
-from mmsim.draw.style import DARK, LIGHT, STYLE
 from mmsim.mm.memmap import CODE, codes
 from mmsim.mm.mmzone import PAGES_PER_SECTION
 
@@ -424,7 +424,7 @@ def test_things_draw_themselves():
 # -- colours -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_what_lies_side_by_side_can_be_told_apart(scheme):
     for fill in ("movable", "kernel", "bad"):
         assert contrast(scheme[fill], scheme["movable-soft"]) >= 3

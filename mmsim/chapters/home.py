@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from mmsim import draw
 from mmsim.machine.machine import Machine
-from mmsim.mm.mmzone import PAGES_PER_SECTION
 from mmsim.mm.kernel import ChangeName
+from mmsim.mm.mmzone import PAGES_PER_SECTION
 from mmsim.series import STAGES
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.telling import Pictures
