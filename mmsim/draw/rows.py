@@ -141,7 +141,10 @@ def ticks(row: Row) -> list[tuple[float, str]]:
     if row.cells[-1] is not row.segment.cells[-1]:
         return found
     found[1:] = [tick for tick in found[1:] if row.end - tick[0] >= LAST]
-    return [*found, (row.end, f"{place(row.cells[-1].end - base)} MiB")]
+    last = f"{place(row.cells[-1].end - base)} MiB"
+    if len(found) == 1 and CHAR * len(found[0][1] + last) > row.end - row.x:
+        return [(row.x, f"{found[0][1]}–{last}")]
+    return [*found, (row.end, last)]
 
 
 def place(pages: int) -> str:
