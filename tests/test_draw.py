@@ -22,13 +22,14 @@ def grown(patches=STAGES[-1], online="online_movable"):
     return machine
 
 
-def exploration(patches=(), pageblocks=3):
+def exploration(patches=(), pageblocks=3, limit=None):
     """Two isolations of overlapping ranges in ZONE_MOVABLE; the second range is one pageblock in the middle."""
     machine = Machine(patches, "128M", zone_of=[["addr:0", "addr:128M", "Movable"]])
     return explore(
         machine,
         race("isolate", "A", start=0, end=pageblocks * 512, flags=["REPORT_FAILURE"]),
         race("isolate", "B", start=512, end=1024, flags=["REPORT_FAILURE"]),
+        limit=limit,
     )
 
 
@@ -126,6 +127,14 @@ def test_outcomes_is_a_table_of_all():
         "2  -EBUSY  0       1     –          runs on  8 steps",
     ]
     assert "NULL       panic" in draw.outcomes(exploration({4})).plain
+
+
+def test_a_search_that_was_ended_says_what_it_does_not_know():
+    figure = draw.outcomes(exploration({4}, limit=1))
+    assert figure.description == (
+        "1 distinct outcome. What else can happen is unknown: the search was ended after 1 schedule.")
+    assert figure.plain.splitlines()[-1].split() == ["?"] + ["unknown"] * 6
+    assert "unknown" not in draw.outcomes(exploration({4}, limit=100)).plain
 
 
 # -- text --------------------------------------------------------------------------------------------

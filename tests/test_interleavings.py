@@ -152,6 +152,40 @@ def test_the_order_of_log_lines_is_an_outcome():
     assert found.reaching("d") == []
 
 
+# -- searches that are ended -----------------------------------------------------------------------------
+
+
+def test_a_search_that_was_ended_does_not_say_no():
+    race, whole = start(*map(logging, "abc")), explore(start(*map(logging, "abc")), lambda race: None)
+    ended = explore(race, lambda race: None, limit=2)
+    assert (ended.complete, ended.schedules, len(ended.outcomes)) == (False, 2, 2)
+    assert (ended.verdict("a"), ended.verdict("d")) == ("yes", "unknown")
+    assert (whole.verdict("a"), whole.verdict("d")) == ("yes", "no")
+    assert "unknown" in str(ended)
+    assert str(whole).startswith("outcomes: 6, schedules: 6, states: ")
+    assert "unknown" not in str(whole)
+
+
+@pytest.mark.parametrize("limit", [6, 7])
+def test_a_limit_that_is_not_exceeded_changes_nothing(limit):
+    race = start(*map(logging, "abc"))
+    assert explore(race, lambda race: None, limit=limit) == explore(race, lambda race: None)
+
+
+def test_a_search_can_be_ended_after_some_time(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("mmsim.sim.interleavings.monotonic", lambda: next(clock))
+    ended = explore(start(*map(logging, "abc")), lambda race: None, seconds=2.5)
+    assert (ended.complete, ended.schedules) == (False, 3)
+    assert explore(start(*map(logging, "abc")), lambda race: None, seconds=60).complete
+
+
+@pytest.mark.parametrize("bad", [{"limit": 0}, {"seconds": 0}, {"seconds": float("nan")}])
+def test_a_search_that_may_not_try_anything_is_refused(bad):
+    with pytest.raises(ValueError, match="are not both more than none"):
+        explore(start(*map(logging, "ab")), lambda race: None, **bad)
+
+
 async def refused(toy):
     raise OSError(errno.EBUSY, "no")
 

@@ -111,15 +111,24 @@ def mark(x: float, y: float, kind: str, radius: float, later: bool = False) -> s
 
 
 def outcomes(exploration: Exploration, title: str = "Every outcome of the race") -> Document:
-    """The distinct outcomes, and how many schedules and states were tried to find them."""
+    """The distinct outcomes, and how many schedules and states were tried to find them: all, or not all."""
     found = exploration.outcomes
     racers = max((len(outcome.errnos) for outcome in found), default=0)
     names = {task: name for outcome in found for task, name in tasks_of(outcome).items()}
     header = ("", *(names[task] for task in range(racers)), "WARN", "dump_page", "machine", "shortest schedule")
     rows = [outcome_row(number, outcome) for number, outcome in enumerate(found, 1)]
-    tried = f"{plural(exploration.schedules, 'schedule')} and {plural(exploration.states, 'state')}"
-    description = f"{plural(len(found), 'distinct outcome')}. {tried} stand for every interleaving."
+    if not exploration.complete:
+        rows.append(("?", *["unknown"] * (len(header) - 1)))
+    description = f"{plural(len(found), 'distinct outcome')}. {coverage(exploration)}"
     return table(title, header, rows, description)
+
+
+def coverage(exploration: Exploration) -> str:
+    """For what the schedules stand that were tried."""
+    tried = plural(exploration.schedules, "schedule")
+    if exploration.complete:
+        return f"{tried} and {plural(exploration.states, 'state')} stand for every interleaving."
+    return f"What else can happen is unknown: the search was ended after {tried}."
 
 
 def outcome_row(number: int, outcome: Outcome) -> tuple[str, ...]:

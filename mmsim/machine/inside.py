@@ -135,7 +135,7 @@ class InsideKernel:
     async def _alloc_contig(self, start: int, end: int, migratetype: int, name: str | None) -> int:
         ret = await alloc_contig_range(self.kernel, start, end, migratetype) if start < end else 0
         if ret == 0:
-            self.pages.hold(Allocation(name), start, end)
+            self.pages.hold(self.pages.allocations.get(name or "") or Allocation(name), start, end)
         return ret
 
     @running

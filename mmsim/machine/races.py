@@ -59,7 +59,12 @@ class MachineRace(interleavings.Race):
         self.machine = machine
         machine.trace.begin_step()
         machine.kernel.memmap.record = machine.kernel.touches
-        self.paths = [racer.start(machine) for racer in racers]
+        self.paths: list[Path] = []
+        try:
+            self.paths.extend(racer.start(machine) for racer in racers)
+        except ValueError:
+            self.close_paths()
+            raise
         calls = [(r.name, system_call(r.name, path)) for r, path in zip(racers, self.paths, strict=True)]
         super().__init__(machine.kernel, calls, NR_CPUS)
 
@@ -71,6 +76,10 @@ class MachineRace(interleavings.Race):
     def close(self) -> None:
         """Drop the paths, wherever they are, also those that have not begun."""
         super().close()
+        self.close_paths()
+
+    def close_paths(self) -> None:
+        """Drop what a race has of its own: the paths themselves."""
         for path in self.paths:
             path.close()
 
@@ -91,9 +100,15 @@ def explore(
     *racers: Racer,
     observe: Callable[[Machine], Hashable] = lambda machine: None,
     prune: bool = True,
+    limit: int | None = None,
+    seconds: float | None = None,
 ) -> Exploration:
-    """All outcomes of racing these paths on copies of a machine.
+    """All outcomes of racing these paths on copies of a machine. Raises ValueError.
 
-    observe: what tells outcomes apart, beside the errnos, the log and a panic.
+    observe: what tells outcomes apart, beside the errnos, the log and a panic. limit, seconds: the search ends after
+    so many schedules, or so much time, even if some are left; then `complete` is False, and what was not found may
+    be there all the same (see `Exploration.verdict`).
     """
-    return interleavings.explore(starter(machine, racers), lambda finished: observe(finished.machine), prune)
+    return interleavings.explore(
+        starter(machine, racers), lambda finished: observe(finished.machine), prune, limit, seconds
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from time import monotonic
 from typing import TypeVar
 
 from mmsim.sim import errnos
@@ -126,36 +127,63 @@ class Outcome(Shown):
 
 @dataclass(frozen=True)
 class Exploration(Shown):
-    """What `explore` found: the distinct outcomes, and how many schedules and states it took."""
+    """What `explore` found: the distinct outcomes, and how many schedules and states it took.
+
+    complete: were all interleavings tried? If not, there can be more outcomes.
+    """
 
     outcomes: tuple[Outcome, ...]
     schedules: int
     states: int
+    complete: bool = True
+
+    def __str__(self) -> str:
+        counts = f"outcomes: {len(self.outcomes)}, schedules: {self.schedules}, states: {self.states}"
+        return counts if self.complete else f"{counts}; what else can happen is unknown, the search was ended"
+
+    def verdict(self, text: str) -> str:
+        """Can the kernel log have this text in a line? `yes`, `no`, or `unknown` if the search was ended before."""
+        return "yes" if self.reaching(text) else "no" if self.complete else "unknown"
 
     def reaching(self, text: str) -> list[Outcome]:
-        """The outcomes whose kernel log has this text in a line."""
+        """The outcomes found whose kernel log has this text in a line; none says little if the search was ended."""
         return [o for o in self.outcomes if any(text in line for line in o.log)]
 
     def __repr__(self) -> str:
-        return f"<Exploration: {len(self.outcomes)} outcomes of {self.schedules} schedules>"
+        return f"<Exploration: {self}>"
 
 
-def explore(start: Callable[[], R], observe: Callable[[R], Hashable], prune: bool = True) -> Exploration:
-    """All outcomes of a race over every interleaving.
+def explore(
+    start: Callable[[], R],
+    observe: Callable[[R], Hashable],
+    prune: bool = True,
+    limit: int | None = None,
+    seconds: float | None = None,
+) -> Exploration:
+    """All outcomes of a race over every interleaving. Raises ValueError for a limit that allows nothing.
 
     start: makes the race on a fresh machine; called once a schedule.
     observe: what else tells outcomes apart, of the race at the end (errnos, log and panic always do).
     prune: leave out schedules that differ only in the order of independent steps.
+    limit, seconds: end the search after so many schedules, or so much time (None: when all are tried).
     """
+    if (limit is not None and limit < 1) or (seconds is not None and not seconds > 0):
+        raise ValueError(f"limit {limit} and seconds {seconds} are not both more than none")
     found: dict[Hashable, Outcome] = {}
-    count = states = 0
-    for race, new in schedules(start, prune):
+    count, states, complete, began = 0, 0, True, monotonic()
+
+    def enough() -> bool:
+        nonlocal complete
+        complete = (limit is None or count < limit) and (seconds is None or monotonic() - began < seconds)
+        return not complete
+
+    for race, new in schedules(start, prune, enough):
         count, states = count + 1, states + new
         outcome = outcome_of(race, observe(race))
         key = (outcome.errnos, outcome.log, outcome.panic, outcome.observed)
         if key not in found or outcome.length < found[key].length:
             found[key] = outcome
-    return Exploration(tuple(found.values()), count, states)
+    return Exploration(tuple(found.values()), count, states, complete)
 
 
 def outcome_of(race: Race, observed: Hashable) -> Outcome:

@@ -140,10 +140,13 @@ class Run:
         return self.stack[index].now not in firsts or self.stack[index].now in able
 
 
-def schedules(start: Callable[[], R], prune: bool = True) -> Iterator[tuple[R, int]]:
+def schedules(
+    start: Callable[[], R], prune: bool = True, enough: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[R, int]]:
     """Run the race in every interleaving: yields each finished race with the number of new states seen.
 
-    `start` makes the race anew, in the same state each time.
+    `start` makes the race anew, in the same state each time. `enough` is asked whenever another interleaving is left
+    to be tried, and ends the search.
     """
     stack: list[Node] = []
     while True:
@@ -156,7 +159,7 @@ def schedules(start: Callable[[], R], prune: bool = True) -> Iterator[tuple[R, i
             race.close()
         while stack and stack[-1].next(-1) is None:
             stack.pop()
-        if not stack:
+        if not stack or enough():
             return
 
 
