@@ -295,6 +295,16 @@ def test_owners_of_migrated_pages_follow_them(hotplug):
     assert [pfn >> 15 for pfn, _ in machine.pages.runs(machine.pages.held("held"))] == [0]
 
 
+def test_what_was_held_in_a_removed_block_can_be_given_back(hotplug, drive):
+    machine = hotplug()
+    machine.place(MOVABLE, "offline_ref0", 3, "skipped")
+    held = machine.pages.held("skipped")
+    machine.write("memory1/state", "offline")
+    assert held.sections == {}
+    assert drive(machine, memory_hotplug.remove_memory(machine.kernel, 1)) == 0
+    machine.free("skipped")
+
+
 def remembered(machine):
     """The pages that are known one by one: counted references, poisoned free pages, and who holds what."""
     k, held = machine.kernel, machine.pages.held

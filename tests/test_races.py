@@ -124,6 +124,17 @@ def test_pruning_loses_no_outcome_of_a_resize() -> None:
     assert_pruning_loses_nothing(machine, [("resize", {"to": 0}), write])
 
 
+def test_a_race_begins_with_fresh_rate_limits() -> None:
+    """It is a step of its own: what was left out before it is said in it."""
+    machine = unit()
+    machine.place(5, "slab")
+    for _ in range(12):
+        machine.trace.ratelimit("alloc_contig_range")
+    (outcome,) = explore(machine, race("alloc_contig", start=0, end=1024)).outcomes
+    assert outcome.log == (
+        "alloc_contig_range: 2 callbacks suppressed", "alloc_contig_range: [0, 400) PFNs busy")
+
+
 pageblocks = st.integers(0, 3).map(lambda number: number << 9)
 short_ranges = st.builds(
     lambda start, length: {"start": start, "end": start + (length << 9)}, pageblocks, st.integers(1, 2)
