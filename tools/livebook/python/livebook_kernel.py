@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import comm
+import livebook_magics
 from comm.base_comm import BaseComm
 from IPython import display, get_ipython
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from pyodide.code import CodeRunner
 from pyodide.ffi import to_js
@@ -36,7 +38,7 @@ MOST_TEXT = 200_000  # characters that one cell may print: a page is no terminal
 FLUSH_AT = 8_000
 REST = 0.1  # seconds after the last answer until garbage is collected: in the middle of a move it would be felt
 LIBRARY = "/lib/python{}{}.zip".format(*sys.version_info)
-OURS = f"{LIBRARY}/livebook_kernel.py"
+OURS = f"{LIBRARY}/livebook_"
 WIDGETS = "widgets"  # what asks when no cell does
 
 
@@ -191,8 +193,8 @@ class Kernel:
         for stream in STREAMS:
             stream.shown = 0
         try:
-            runner = CodeRunner(code, filename=cell, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT).compile()
-            value = await runner.run_async(vars(__main__))
+            runner = CodeRunner(livebook_magics.plain(code), filename=cell, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            value = await runner.compile().run_async(vars(__main__))
             if value is not None:
                 self.show(value)
             return True
@@ -213,12 +215,17 @@ class Kernel:
     def show_error(self, error: BaseException) -> None:
         """An error, with the lines of the reader's cells and of libraries, and none of what runs them."""
         flush()
+        content = {"ename": type(error).__name__, "evalue": str(error), "traceback": self.told(error)}
+        self.publish_output("error", content)
+
+    def told(self, error: BaseException) -> str:
+        """What is shown of an error; of what a page can't do, that alone."""
+        if isinstance(error, UsageError):
+            return f"UsageError: {error}"
         trace = error.__traceback__
         while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("cell "):
             trace = trace.tb_next
-        lines = [line for line in traceback.format_exception(type(error), error, trace) if OURS not in line]
-        content = {"ename": type(error).__name__, "evalue": str(error), "traceback": "".join(lines)}
-        self.publish_output("error", content)
+        return "".join(line for line in traceback.format_exception(type(error), error, trace) if OURS not in line)
 
     def comm_msg(self, message: str, buffers: Any) -> None:
         """A widget's model in the page has changed, or was clicked."""

@@ -77,6 +77,33 @@ def test_pages_start_from_one_image_and_go_their_own_ways(visit):
     assert page.tries("sum", "x = [bytes(10**7) for _ in range(9)]; sum(map(len, x))").strip() == "90000000"
 
 
+MAGICS = [  # written by the reader, and what is shown then
+    ("%matplotlib inline\n1 + 1", "2"),
+    ("%%time\nmine = 6 * 7\nmine", r"Wall time: [\d.]+ .?s\n+42"),
+    ("for _ in range(2):\n    %time 1", r"(Wall time: [\d.e-]+ .?s\n?){2}"),
+    ("%timeit -n 10 -r 3 1 + 1", r"[\d.]+ .?s ± [\d.]+ .?s per loop \(mean ± std\. dev\. of 3 runs, 10 loops each\)"),
+    ("%%timeit -n 2 x = 1\nx + 1\nx", r"[\d.]+ .?s ± .* of 7 runs, 2 loops each\)"),
+    ("%%writefile note.txt\nOne.\nTwo.", "Writing note.txt"),
+    ("%%writefile -a note.txt\nThree.", "Appending to note.txt"),
+    ("where = %pwd\nopen('note.txt').read(), where", r"\('One\.\\nTwo\.\\nThree\.\\n', '/book'\)"),
+    ("mine?", r"(?s)Help on int object.*"),
+    ("!ls -l", r"UsageError: A page has no shell that could run 'ls -l'\."),
+    ("files = !ls", r"UsageError: A page has no shell that could run 'ls'\."),
+    ("%pip install x", r"UsageError: A page can't do %pip, only %matplotlib, %pinfo, %pwd, %time, %timeit\."),
+    ("%%bash\nls", r"UsageError: A page can't do %%bash, only %%file, %%time, %%timeit, %%writefile\."),
+    ("%timeit -q 1", r"UsageError: In a page %timeit has the options -n and -r\."),
+    ("%%writefile", r"UsageError: In a page it is %%writefile \[-a\] FILE\."),
+    ("%%time\n\n1 / 0", r'(?s)Wall time: .*\n  File "cell 2", line 3, in <module>\nZeroDivisionError: .*'),
+]  # fmt: skip
+
+
+def test_ipythons_magics_do_what_a_page_can_and_the_others_are_told_in_a_sentence(visit):
+    page = visit("still")
+    for code, shown in MAGICS:
+        said = page.tries("sum", code).strip()
+        assert re.fullmatch(shown, said), f"{code}: {said}"
+
+
 KNOT = """
 import gc, weakref
 gc.disable()  # so that nothing goes by chance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import livebook_magics
 from IPython.core.events import EventManager, available_events
 from IPython.core.formatters import DisplayFormatter
 from traitlets import Any
@@ -18,6 +19,9 @@ class InteractiveShell(SingletonConfigurable):
     events = Any()
     kernel = Any()
     user_ns = Any()
+    run_line_magic = staticmethod(livebook_magics.run_line_magic)
+    run_cell_magic = staticmethod(livebook_magics.run_cell_magic)
+    system = getoutput = staticmethod(livebook_magics.system)
 
     def _display_formatter_default(self) -> DisplayFormatter:
         return DisplayFormatter(parent=self)
