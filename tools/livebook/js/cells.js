@@ -142,6 +142,7 @@ export class Cell {
     this.eager = !quiet;
     this.element.setAttribute("aria-busy", "true");
     try {
+      if (this.models.length) (await this.book.parts.widgets()).hold(this.models);
       const code = quiet || !this.editor ? this.original : this.code;
       const done = await this.book.python.run(this.id, code);
       await this.outputs.settled();

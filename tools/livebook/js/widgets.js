@@ -145,6 +145,15 @@ export class Manager extends ManagerBase {
     }
   }
 
+  /** What is done from now on to widgets that others are about to replace is for those. */
+  hold(widgets) {
+    const held = new Map();
+    for (const old of widgets) pair(old, old, held);
+    for (const model of held.keys()) {
+      if (model.comm) model.comm.post = (data, buffers) => void this.#kept.push({ model, data, buffers });
+    }
+  }
+
   /**
    * One widget takes the place of another: tell it what the reader did to the old one and no Python knows. One thing
    * after the other, as a reader does it: what Python answers to the one may be what the next has moved.
@@ -153,15 +162,22 @@ export class Manager extends ManagerBase {
     const heirs = new Map();
     pair(old, now, heirs);
     for (const model of heirs.keys()) this.#moved.delete(model.model_id);
+    for (let mine = this.#take(heirs); mine.length; mine = this.#take(heirs)) {
+      for (const { model, data, buffers } of joined(mine)) {
+        const heir = heirs.get(model);
+        if (data.method !== "update") heir.send(data.content, {}, buffers);
+        else if (fits(heir, data.state)) heir.set(data.state).save_changes();
+        await heir.comm?.done;
+        await new Promise((settle) => setTimeout(settle)); // until what Python has sent is there, too
+      }
+    }
+  }
+
+  /** What is kept for these models' heirs. */
+  #take(heirs) {
     const mine = this.#kept.filter(({ model }) => heirs.has(model));
     this.#kept = this.#kept.filter(({ model }) => !heirs.has(model));
-    for (const { model, data, buffers } of joined(mine)) {
-      const heir = heirs.get(model);
-      if (data.method !== "update") heir.send(data.content, {}, buffers);
-      else if (fits(heir, data.state)) heir.set(data.state).save_changes();
-      await heir.comm?.done;
-      await new Promise((settle) => setTimeout(settle)); // until what Python has sent is there, too
-    }
+    return mine;
   }
 }
 

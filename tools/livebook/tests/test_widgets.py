@@ -231,6 +231,30 @@ def test_page_and_python_agree_on_what_both_have_moved(visit):
     expect(handles.last).to_have_attribute("aria-valuenow", "2.0")
 
 
+LATE = """
+import time
+import ipywidgets as w
+one, says = w.IntSlider(1), w.Label()
+one.observe(lambda change: setattr(says, "value", f"Python has {change['new']}"), "value")
+time.sleep(2)
+w.VBox([one, says])
+"""
+
+
+def test_what_is_pressed_while_the_cell_of_a_widget_runs_again_is_kept(visit):
+    reader = visit("still")
+    reader.tries("sum", LATE)
+    reader.button("sum", "Run").click()
+    handle = reader.output("sum").locator(".noUi-handle")
+    reader.output("sum").evaluate("output => output.dataset.old = ''")
+    for _ in range(2):
+        handle.press("ArrowRight")
+    assert reader.output("sum").get_attribute("data-old") == "", "the cell still runs"
+    reader.cell("sum").locator(".cell_output:not([data-old]):not([hidden])").wait_for()
+    text(reader, "sum").to_contain_text("Python has 3")
+    expect(handle).to_have_attribute("aria-valuenow", "3.0")
+
+
 def test_labels_may_be_bold_and_not_more(visit):
     reader = visit("still")
     label = '<b style="color: red">bold</b><script>x</script><form>,</form> <i>it</i>'
