@@ -1,4 +1,4 @@
-"""Sphinx extension: pages of notebooks whose cells and widgets run in the reader's browser, from any static host.
+"""Sphinx extension: pages whose cells and widgets run in the reader's browser, from a host that only serves files.
 
 Settings: `livebook_packages`, importable packages that the notebooks use; `livebook_files`, files and folders that they
 read, relative to the source folder; `livebook_missing`, modules that no page can have. README.md says the rest.

@@ -63,10 +63,11 @@ class Host(Quiet):
         elif how:
             content = Path(self.translate_path(self.path)).read_bytes()
             half = content[: len(content) // 2]
-            bodies = {"other": b"What is this?", "empty": b"", "short": half, "broken": half}
+            bodies = {"other": b"What is this?", "empty": b"", "short": half, "broken": half, "untyped": content}
             body = content + how if isinstance(how, bytes) else bodies[how]
             self.send_response(200)
-            self.send_header("Content-Type", self.guess_type(self.path))
+            known = self.guess_type(self.path)
+            self.send_header("Content-Type", "application/octet-stream" if how == "untyped" else known)
             self.send_header("Content-Length", len(content if how == "broken" else body))
             self.end_headers()
             return self.wfile.write(body)

@@ -35,6 +35,12 @@ def test_python_that_does_not_come(still, faults, file):
     assert still.output("say").count() == 1
 
 
+def test_host_that_knows_no_type_but_that_of_javascript(still, faults):
+    faults.update(dict.fromkeys(("python", "image", "library"), "untyped"))
+    works(still)
+    assert still.tries("sum", "import statistics; statistics.mean([1, 3])").strip() == "2"
+
+
 def test_a_worker_that_says_nothing(still, faults):
     still.page.clock.install()
     faults["worker"] = "empty"  # which is JavaScript
