@@ -13,7 +13,7 @@ from typing import Any
 from mmsim.machine import sysfs
 from mmsim.machine.machine import Machine
 from mmsim.mm.kernel import NR_CPUS
-from mmsim.sim import interleavings
+from mmsim.sim import errnos, interleavings
 from mmsim.sim.cpu import Path
 from mmsim.sim.interleavings import Exploration
 from mmsim.sim.schedules import schedules as find_schedules
@@ -49,7 +49,7 @@ async def system_call(name: str, path: Path) -> None:
     """A path whose negative result is an errno, as a system call has it."""
     result = await path
     if isinstance(result, int) and result < 0:
-        raise OSError(-result, name)
+        raise errnos.os_error(-result, name)
 
 
 class MachineRace(interleavings.Race):

@@ -68,5 +68,9 @@ class Result(Shown):
 
 
 def raise_errno(number: int, what: str, endless: bool = False) -> NoReturn:
-    """Raise OSError as Python would for a system call that failed so."""
-    raise OSError(number, ENDLESS if endless else errnos.messages[number], what)
+    """Raise OSError as Python on Linux would for a system call that failed so, whatever system this runs on.
+
+    The number is Linux's too, so its name is `mmsim.sim.errnos.errorcode[error.errno]`: Python's own
+    `errno.errorcode` is the host's table, and in a browser that is another one.
+    """
+    raise errnos.os_error(number, ENDLESS if endless else errnos.messages[number], what)

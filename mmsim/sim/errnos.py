@@ -1,6 +1,7 @@
 """Linux's errno numbers (include/uapi/asm-generic/errno-base.h, errno.h), whatever system this runs on.
 
-Python's own module has those of the host, and they differ: in a browser number 1 is not EPERM but E2BIG.
+Python's own module has those of the host, and they differ: in a browser number 1 is not EPERM but E2BIG. So the
+name of a modelled errno is `errorcode[error.errno]` of this module, not of `errno`.
 """
 
 EPERM = 1
@@ -44,3 +45,27 @@ messages = {
     EOPNOTSUPP: "Operation not supported",
     ETIMEDOUT: "Connection timed out",
 }
+
+subclasses: dict[int, type[OSError]] = {
+    EPERM: PermissionError,
+    ENOENT: FileNotFoundError,
+    EINTR: InterruptedError,
+    EAGAIN: BlockingIOError,
+    EACCES: PermissionError,
+    EEXIST: FileExistsError,
+    ETIMEDOUT: TimeoutError,
+}
+
+
+def os_error(number: int, message: str, what: str | None = None) -> OSError:
+    """The exception that Python on Linux raises for this errno; `what` is the file or call it is about.
+
+    `OSError(number, ...)` would take the subclass from the host's table, and an exception without arguments
+    does not look there. Its errno is Linux's number: name it with `mmsim.sim.errnos.errorcode`.
+    """
+    error = subclasses.get(number, OSError)()
+    error.args = (number, message)
+    error.errno, error.strerror = number, message
+    if what is not None:
+        error.filename = what
+    return error
