@@ -155,6 +155,21 @@ def test_without_room_it_fails_with_enomem(unit):
     assert machine.kernel.zones[3].nr_isolate_pageblock == 0
 
 
+def test_a_page_that_is_referenced_when_its_range_is_given_back_stays_in_use(unit, drive):
+    machine = unit()
+    assert drive(machine, alloc_contig_range(machine.kernel, 0, 1024, 1)) == 0
+    machine.ref(6, 2)
+    machine.ref(7, 1)
+    mark = len(machine.trace)
+    free_contig_range(machine.kernel, 0, 1024)
+    assert kinds(machine, 5, 6, 7, 8) == ["free", "contig", "contig", "free"]
+    assert [machine.kernel.page_count(pfn) for pfn in (6, 7)] == [2, 1]
+    assert machine.trace.lines(mark)[1:3] == [
+        "2 pages are still in use!", "WARNING: CPU: 0 PID: 53 at mm/page_alloc.c free_contig_range"]
+    machine.ref(7, -1)
+    assert kinds(machine, 7) == ["free"]
+
+
 def test_a_poisoned_page_is_never_given_back(unit, drive):
     machine = unit()
     machine.poison(7)

@@ -345,6 +345,50 @@ def test_a_further_reference_to_an_unplugged_page_is_reported(virtio):
     assert machine.attempt("write", "memory4/state", "offline").errno == "0"
 
 
+@pytest.mark.parametrize("patched", [(), (1, 2, 3, 4, 5, 6)])
+def test_a_reference_that_its_driver_no_longer_has_is_reported_each_time(virtio, patched):
+    """0 becomes -1, which keeps the block from going offline, and 0 again."""
+    machine = virtio(patched, requested="64M")
+    machine.write("memory4/state", "online_kernel")
+    machine.ref(HOLE + 3, -1)
+    for _ in range(2):
+        result = machine.attempt("write", "memory4/state", "offline")
+        assert (result.errno, sum(e.kind == "warn" for e in result.events)) == ("EBUSY", 1)
+        assert [e.data for e in result.events if e.text == "unplugged page referenced"] == [HOLE + 3]
+        assert "refcount:-1 " in next(line for line in result.log if line.startswith("page:"))
+        assert machine.kernel.page_count(HOLE + 3) == 0
+
+
+@pytest.mark.parametrize(("delta", "errno"), [(1, "ENOMEM"), (-1, "ENOMEM"), (0, "0")])
+def test_only_a_page_with_the_drivers_reference_alone_is_handed_out_again(virtio, delta, errno):
+    machine = virtio(requested="128M", cmdline="memhp_default_state=online_movable")
+    machine.resize("124M")
+    page = (4 << 15) + 32000
+    machine.ref(page, delta)
+    result = machine.attempt("resize", "128M")
+    assert ("1 pages are still in use!" in result.log) == (delta != 0)
+    zone = machine.kernel.zones[3]
+    assert (zone.managed_pages, zone.nr_free_pages) == (32768, 32768 - abs(delta))
+    assert machine.kernel.page_count(page) == delta
+    assert machine.attempt("allocate", "it", "4K", within=(page, page + 1)).errno == errno
+    if delta == 1:  # whoever has it lets go of it
+        machine.ref(page, -1)
+        assert zone.nr_free_pages == 32768
+    machine.resize("124M")  # another subblock has to go, if this one is still in use
+    assert machine.driver.sb_plugged(4)[31] == (delta == -1)
+
+
+def test_a_page_that_never_was_in_the_buddy_goes_there_whatever_its_references(virtio):
+    """set_page_count(page, 0) in __free_pages_core() of mm/page_alloc.c."""
+    machine = virtio(requested="124M", cmdline="memhp_default_state=online_movable")
+    machine.ref((4 << 15) + 32000, 1)
+    machine.ref((4 << 15) + 32001, -1)
+    result = machine.attempt("resize", "128M")
+    assert not [e for e in result.events if e.kind == "warn"]
+    assert machine.kernel.zones[3].nr_free_pages == 32768
+    assert machine.kernel.memmap.refs == {}
+
+
 def test_pages_without_a_driver_are_no_subblocks(virtio):
     machine = virtio()
     machine.write("memory0/state", "offline")

@@ -47,6 +47,13 @@ def test_a_warning_has_a_head_with_cpu_and_place():
     assert [e.text for e in trace.since(0, "warn")] == ["mm/x.c f"]
 
 
+def test_a_warning_can_say_what_is_wrong():
+    trace = Trace()
+    trace.warn("mm/x.c f", "7 of them")
+    assert trace.lines()[:3] == [
+        "------------[ cut here ]------------", "7 of them", "WARNING: CPU: 0 PID: 53 at mm/x.c f"]
+
+
 def test_warn_on_once_is_once_for_each_place():
     trace = Trace()
     for condition, place in ((False, "a"), (True, "a"), (True, "a"), (True, "b")):

@@ -126,6 +126,36 @@ def test_the_last_reference_frees_a_page(unit):
     assert kind(machine, 7) == "free"
 
 
+@pytest.mark.parametrize("delta", [1, -1])
+def test_nobody_refers_to_reserved_pages_and_holes(unit, delta):
+    machine = unit(boot_memory="192M", zone_of=[("block:0", "addr:192M", "Normal")])
+    machine.place(7, "reserved")
+    with pytest.raises(ValueError, match="page 7 is reserved, a boot allocation"):
+        machine.ref(7, delta)
+    with pytest.raises(ValueError, match="page 60000 is a hole, where no memory is"):
+        machine.ref(60000, delta)
+
+
+@pytest.mark.parametrize("kinds", [("offline", "offline_ref0"), ("balloon", "offline_ref0")])
+def test_references_of_a_driver_and_of_others_add_up(unit, kinds):
+    machine = unit()
+    machine.place(7, kinds[0])
+    for delta, count in ((1, 2), (-2, 0), (1, 1), (-1, 0), (2, 2)):
+        machine.ref(7, delta)
+        assert machine.kernel.page_count(7) == count
+        assert (kind(machine, 7) == kinds[1]) == (count == 0)
+    with pytest.raises(ValueError, match="page 7 has fewer than 3 references"):
+        machine.ref(7, -3)
+
+
+def test_the_last_reference_of_a_poisoned_page_leaves_it_poisoned(unit):
+    machine = unit()
+    machine.place(7, "hwpoison")
+    machine.ref(7, -1)
+    assert (kind(machine, 7), machine.kernel.zones[2].poisoned) == ("hwpoison_buddy", {7})
+    assert machine.attempt("allocate", "it", "4K", within=(7, 8)).errno == "ENOMEM"
+
+
 def test_the_reference_of_a_driver_can_be_dropped(unit):
     machine = unit()
     machine.place(7, "offline")

@@ -40,7 +40,8 @@ from mmsim.mm.mmzone import (
     ZONE_NORMAL,
     pageblock_nr_pages,
 )
-from mmsim.mm.page_alloc import free_unref_page_commit, take_range
+from mmsim.mm.page_alloc import free_unref_page_commit, set_hwpoison_free_buddy_page, take_range
+from mmsim.mm.page_ref import set_further_refs, set_page_count
 from mmsim.sim.cpu import Path, preempt
 
 HUGE = {"hugetlb": HUGETLB_TAIL, "hugetlb_free": HUGETLB_FREE_TAIL, "thp": THP_TAIL}
@@ -49,6 +50,7 @@ PLACES = (
     "hwpoison_buddy", "offline", "offline_ref0", "movable_ops", "balloon", *HUGE,
 )  # fmt: skip
 TAILS = {SLAB_COMPOUND: SLAB_TAIL, THP: THP_TAIL, HUGETLB: HUGETLB_TAIL}
+RESERVED_FOR = {"reserved": "reserved, a boot allocation", "hole": "a hole, where no memory is"}
 COUNTED = codes_where(lambda page, refs: page.refcount > 0 or page.name.startswith("offline"))
 NOT_CMA = Gfp(ZONE_NORMAL, MIGRATE_UNMOVABLE, LRU)
 
@@ -93,6 +95,7 @@ class Pages:
 
     def runs(self, allocation: Allocation) -> list[tuple[int, int]]:
         """All pages of an allocation: runs (first pfn, end pfn)."""
+        self.k.current.reads("owners")
         return [(pfn, pfn + nr) for pfn, nr in self.k.memmap.pages_of(allocation)]
 
     # -- allocate and free --------------------------------------------------------------------------
@@ -251,36 +254,37 @@ class Pages:
 
     def ref(self, pfn: int, delta: int) -> None:
         """Take or drop references on one page; the last one dropped frees it."""
-        memmap, refs = self.k.memmap, self.k.memmap.refs
+        memmap, kind = self.k.memmap, self.k.memmap.kind(pfn)
+        if kind.reserved:
+            raise ValueError(f"page {pfn} is {RESERVED_FOR[kind.name]}: it has no references to take or drop")
         if memmap.state(pfn) not in COUNTED:
-            raise ValueError(f"page {pfn} is {memmap.kind(pfn).name}: it has no references to take or drop")
-        pinned = sum(owner.pins for _, _, owner in memmap.owned(pfn, pfn + 1) if isinstance(owner, Allocation))
-        further = refs.get(pfn, 0) + delta
-        if further + memmap.kind(pfn).refcount < 0 or (pinned and further < 0):
+            raise ValueError(f"page {pfn} is {kind.name}: it has no references to take or drop")
+        pins = sum(owner.pins for _, _, owner in memmap.owned(pfn, pfn + 1) if isinstance(owner, Allocation))
+        further = memmap.refs.get(pfn, 0) + delta
+        count = further + kind.refcount
+        if delta < 0 and (count < 0 or (pins and further < 0)):
             raise ValueError(f"page {pfn} has fewer than {-delta} references that are not pins or their owner's")
-        refs[pfn] = further
-        if further + memmap.kind(pfn).refcount == 0 and not memmap.kind(pfn).offline:
+        if kind.offline:
+            set_page_count(self.k, pfn, count, pins > 0)
+        elif delta < 0 and count == 0:
             self.put_page(pfn)
-            return
-        if further < 0:  # of a PG_offline page: its driver's own reference
-            memmap.recode(pfn, pfn + 1, {CODE["offline"]: CODE["offline_ref0"],
-                                         CODE["offline_dirty"]: CODE["offline_dirty_ref0"]})
-            refs[pfn] = 0
-        if not refs[pfn]:
-            del refs[pfn]
-        memmap.set_refs(pfn, pfn + 1, pfn in refs or pinned > 0)
+        else:
+            set_further_refs(self.k, pfn, further, pins > 0)
 
     def put_page(self, pfn: int) -> None:
-        """The last reference is gone: a hugetlb page goes back to its pool, any other page to the buddy."""
+        """The last reference is gone: a hugetlb page goes back to its pool, any other page to the buddy.
+
+        A poisoned one keeps PG_hwpoison there, and is thrown away when it is met.
+        """
         memmap, end = self.k.memmap, pfn + 1
         while memmap.state(end) & ~REFS == TAILS.get(memmap.state(pfn) & ~REFS):
             end += 1
         if memmap.kind(pfn).hugetlb:
             memmap.set_owner(pfn, end, None)
-            del memmap.refs[pfn]
-            memmap.set_refs(pfn, end, False)
+            set_further_refs(self.k, pfn, 0)
             memmap.recode(pfn, end, {HUGETLB: HUGETLB_FREE, HUGETLB_TAIL: HUGETLB_FREE_TAIL})
         else:
+            memmap.poisoned |= {pfn} if memmap.kind(pfn).hwpoison else set()
             free_range(self.k, pfn, end)
 
     # -- pages put into a state by hand -------------------------------------------------------------
@@ -295,9 +299,8 @@ class Pages:
                 free_range(k, start, start + nr)
             return
         if kind == "hwpoison_buddy":
-            k.memmap.fill(pfn, end, HWPOISON_BUDDY)
             for page in range(pfn, end):
-                k.page_zone(page).poisoned.add(page)
+                set_hwpoison_free_buddy_page(k, page)
             return
         take_range(k, pfn, end)
         k.memmap.fill(pfn, end, CODE["lru" if kind == "lru_pinned" else kind])
@@ -344,6 +347,7 @@ class Pages:
     def forget(self, start: int, end: int) -> None:
         """Take pages from the per-cpu lists and the sets that know them one by one."""
         self.k.pagevecs.difference_update(range(start, end))
+        self.k.memmap.poisoned.difference_update(range(start, end))
         for zone in self.k.zones:
             for pcp in [pcp for cpu in zone.pageset for pcp in cpu]:
                 pcp[:] = [pfn for pfn in pcp if not start <= pfn < end]

@@ -140,7 +140,7 @@ def meminfo(kernel: Kernel) -> str:
         _kb("MemFree:", sum(zone.nr_free_pages for zone in zones)),
         _kb("MemAvailable:", si_mem_available(kernel)),
         _kb("AnonPages:", _sum(pages, ANON)),
-        _kb("HardwareCorrupted: ", _sum(pages, POISONED), 5),
+        _kb("HardwareCorrupted: ", _sum(pages, POISONED) + len(kernel.memmap.poisoned), 5),
         _kb("AnonHugePages:", _sum(pages, THP) * HUGE_PAGE),
         _kb("CmaTotal:", cma_blocks * pageblock_nr_pages),
         _kb("CmaFree:", sum(zone.nr_free_cma for zone in zones)),

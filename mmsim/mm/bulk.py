@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from mmsim.mm.gfp import Gfp
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import FREE
 from mmsim.mm.mmzone import (
     MAX_ORDER,
     MAX_ORDER_NR_PAGES,
@@ -23,7 +22,7 @@ from mmsim.mm.mmzone import (
     pageblock_nr_pages,
     pageblock_order,
 )
-from mmsim.mm.page_alloc import put_back, rmqueue
+from mmsim.mm.page_alloc import mark_free, put_back, rmqueue
 
 
 def available(zone: Zone, mask: Gfp, order: int) -> int:
@@ -105,10 +104,7 @@ def free_range(k: Kernel, start: int, end: int) -> None:
     """Free the pages [start, end), whatever they were, to the buddy; nobody owns or refers to them any more."""
     memmap = k.memmap
     memmap.set_owner(start, end, None)
-    if memmap.refs:
-        for pfn in [pfn for pfn in memmap.refs if start <= pfn < end]:
-            del memmap.refs[pfn]
-    memmap.fill(start, end, FREE)
+    mark_free(k, start, end)
     for section, low, high, base in memmap.parts(start, end):
         edges = [b for b in range(low & -pageblock_nr_pages, high, pageblock_nr_pages) if b > low]
         zones = section.zones[low >> pageblock_order : ((high - 1) >> pageblock_order) + 1]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from mmsim.mm.bulk import free_range
 from mmsim.mm.kernel import Kernel
-from mmsim.mm.memmap import CONTIG, HWPOISON, HWPOISON_BUDDY, codes, codes_where
+from mmsim.mm.memmap import CONTIG, FREEING, HWPOISON, HWPOISON_BUDDY, REFS, Codes, codes, codes_where
 from mmsim.mm.migrate import Pages, isolate_movable_pages, migrate_pages, putback_movable_pages
 from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES
 from mmsim.mm.page_alloc import find_buddy, take_range
 from mmsim.mm.page_isolation import start_isolate_page_range, test_pages_isolated, undo_isolate_page_range
+from mmsim.mm.page_ref import set_further_refs
 from mmsim.sim.cpu import Round, preempt
 from mmsim.sim.errnos import EBUSY
 
 COMPACT_CLUSTER_MAX = 32  # pages isolated at a time
 MIGRATE_TRIES = 5
 REFERENCED = codes_where(lambda page, refs: refs and (page.lru or page.movable_ops))
+STILL_USED = Codes([CONTIG | REFS, FREEING])  # the reference count is not 1
 
 
 async def alloc_contig_range(k: Kernel, start: int, end: int, migratetype: int) -> int:
@@ -87,6 +89,25 @@ def take_isolated_range(k: Kernel, start: int, end: int) -> int:
 
 
 def free_contig_range(k: Kernel, start: int, end: int) -> None:
-    """Give a range from alloc_contig_range() back; poisoned pages are never freed."""
-    for pfn, nr in k.memmap.runs(start, end, codes(CONTIG)):
+    """Drop a reference of each page of a range from alloc_contig_range(), which frees those without others.
+
+    A page that somebody still refers to, or that lost a reference before, stays away from the buddy, with a WARN;
+    poisoned pages are never freed.
+    """
+    still_used = [pfn for a, nr in k.memmap.runs(start, end, STILL_USED) for pfn in range(a, a + nr)]
+    for pfn, nr in k.memmap.runs(start, end, Codes([CONTIG])):
         free_range(k, pfn, pfn + nr)
+    if still_used:
+        k.trace.warn("mm/page_alloc.c free_contig_range", f"{len(still_used)} pages are still in use!")
+    for pfn in still_used:
+        put_page_in_use(k, pfn)
+
+
+def put_page_in_use(k: Kernel, pfn: int) -> None:
+    """Drop a reference of a page that is not freed by it; it may be poisoned."""
+    count = k.page_count(pfn) - 1
+    k.memmap.recode(pfn, pfn + 1, {FREEING: CONTIG})
+    if pfn in k.memmap.poisoned:
+        k.memmap.poisoned.discard(pfn)
+        k.memmap.recode(pfn, pfn + 1, {CONTIG: HWPOISON})
+    set_further_refs(k, pfn, count - k.memmap.kind(pfn).refcount)

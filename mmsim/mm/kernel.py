@@ -107,6 +107,10 @@ class Kernel:
             further = 1
         return self.memmap.kind(pfn).refcount + further
 
+    def page_hwpoison(self, pfn: int) -> bool:
+        """Is PG_hwpoison set?"""
+        return self.memmap.kind(pfn).hwpoison or pfn in self.memmap.poisoned
+
     def dump_page(self, pfn: int | None, reason: str) -> None:
         """dump_page() of mm/debug.c: what the kernel knows of a page, and why it is printed.
 
@@ -117,7 +121,8 @@ class Kernel:
             self.trace.null_dereference("dump_page")
             return
         kind = self.memmap.kind(pfn)
-        flags = [name for name in ("lru", "reserved", "hwpoison", "dirty", "offline") if getattr(kind, name)]
+        flags = [name for name in ("lru", "reserved", "hwpoison", "dirty", "offline")
+                 if (self.page_hwpoison(pfn) if name == "hwpoison" else getattr(kind, name))]
         self.trace.printk(
             f"page:(____ptrval____) refcount:{self.page_count(pfn)} mapcount:0 "
             f"mapping:0000000000000000 index:0x0 pfn:{pfn:#x}", "warning",

@@ -207,6 +207,7 @@ class MemMap:
     def __init__(self) -> None:
         self.sections: dict[int, Section] = {}
         self.refs: dict[int, int] = {}  # pfn -> further references, where there are any that are counted
+        self.poisoned: set[int] = set()  # pages with PG_hwpoison that are still of another kind
         self.record: Callable[[Hashable, bool], None] | None = None
 
     def touch(self, start: int, end: int, change: bool = True) -> None:

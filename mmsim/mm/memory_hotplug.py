@@ -8,7 +8,6 @@ from __future__ import annotations
 from mmsim.mm.kernel import Kernel, MemoryBlock
 from mmsim.mm.memmap import (
     ABSENT,
-    FREE,
     HUGETLB,
     RESERVED,
     PageKind,
@@ -34,7 +33,7 @@ from mmsim.mm.mmzone import (
     ZONE_NORMAL,
     Zone,
 )
-from mmsim.mm.page_alloc import BUDDY, drain_all_pages, put_back, take_range
+from mmsim.mm.page_alloc import BUDDY, drain_all_pages, mark_free, put_back, take_range
 from mmsim.mm.page_isolation import (
     MEMORY_OFFLINE,
     REPORT_FAILURE,
@@ -77,8 +76,8 @@ def forget_pages(k: Kernel, block: MemoryBlock) -> None:
     k.memmap.sections[block.id] = section
     for pfn in [pfn for pfn in k.memmap.refs if pfn >> SECTION_SHIFT == block.id]:
         del k.memmap.refs[pfn]
-    for zone in k.zones:
-        zone.poisoned = {pfn for pfn in zone.poisoned if pfn >> SECTION_SHIFT != block.id}
+    for poisoned in (k.memmap.poisoned, *(zone.poisoned for zone in k.zones)):
+        poisoned.difference_update([pfn for pfn in poisoned if pfn >> SECTION_SHIFT == block.id])
 
 
 # -- online ------------------------------------------------------------------------------------------
@@ -87,7 +86,7 @@ def forget_pages(k: Kernel, block: MemoryBlock) -> None:
 def generic_online_page(k: Kernel, start: int, end: int) -> None:
     """Hand pages of a block that is being onlined to the buddy."""
     zone = k.page_zone(start)
-    k.memmap.fill(start, end, FREE)
+    mark_free(k, start, end)
     zone.managed_pages += end - start
     put_back(k, zone, start, end)
 

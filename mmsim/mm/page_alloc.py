@@ -184,6 +184,23 @@ def put_back(k: Kernel, zone: Zone, start: int, end: int) -> None:
         pfn += 1 << order
 
 
+def mark_free(k: Kernel, start: int, end: int) -> None:
+    """Make the codes of pages [start, end) those of free ones, which nobody refers to; PG_hwpoison survives it."""
+    memmap = k.memmap
+    for pfn in [pfn for pfn in memmap.refs if start <= pfn < end]:
+        del memmap.refs[pfn]
+    memmap.fill(start, end, FREE)
+    for pfn in [pfn for pfn in memmap.poisoned if start <= pfn < end]:
+        set_hwpoison_free_buddy_page(k, pfn)
+
+
+def set_hwpoison_free_buddy_page(k: Kernel, pfn: int) -> None:
+    """Poison a free page where it is; it will be met there."""
+    k.memmap.poisoned.discard(pfn)
+    k.memmap.fill(pfn, pfn + 1, HWPOISON_BUDDY)
+    k.page_zone(pfn).poisoned.add(pfn)
+
+
 def change_pageblock(k: Kernel, zone: Zone, pfn: int, migratetype: int) -> None:
     """Set a pageblock's type and move its free pages to the lists of that type.
 
@@ -261,8 +278,7 @@ def free_unref_page_commit(k: Kernel, zone: Zone, pfn: int, migratetype: int) ->
     the page ends on a per-cpu list: that is the race which commit 9683182612214 is about.
     """
     if migratetype == MIGRATE_ISOLATE:
-        k.memmap.fill(pfn, pfn + 1, FREE)
-        __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
+        free_one_page(k, zone, pfn)
         return
     k.memmap.fill(pfn, pfn + 1, PCP)
     pcp = zone.pageset[k.current.cpu][migratetype if migratetype < MIGRATE_PCPTYPES else MIGRATE_MOVABLE]
@@ -279,8 +295,15 @@ def free_pcppages_bulk(k: Kernel, zone: Zone, pcp: list[int], count: int) -> Non
         for pfn in pages:
             k.memmap.touch(pfn, pfn + 1)
     for pfn in pages:
-        k.memmap.fill(pfn, pfn + 1, FREE)
-        __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
+        free_one_page(k, zone, pfn)
+
+
+def free_one_page(k: Kernel, zone: Zone, pfn: int) -> None:
+    """Give a single page to the buddy, by the type that its pageblock has now; PG_hwpoison survives that."""
+    k.memmap.fill(pfn, pfn + 1, FREE)
+    if pfn in k.memmap.poisoned:
+        set_hwpoison_free_buddy_page(k, pfn)
+    __free_one_page(k, zone, pfn, 0, k.memmap.get_pageblock_migratetype(pfn))
 
 
 def drain_all_pages(k: Kernel, zone: Zone) -> int:

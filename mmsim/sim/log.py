@@ -115,9 +115,11 @@ class Trace:
         """The kernel log from event number `mark` on, each line with its time stamp in seconds."""
         return "\n".join(str(e) for e in self.since(mark) if e.logged)
 
-    def warn(self, where: str) -> None:
+    def warn(self, where: str, text: str = "") -> None:
         """WARN(): a report with a place, and a panic if the machine was booted with panic_on_warn=1."""
         self.printk("------------[ cut here ]------------", "warning")
+        if text:
+            self.printk(text, "warning")
         self.printk(f"WARNING: CPU: {self.cpu} PID: {53 + self.cpu} at {where}", "warning")
         self.emit("warn", where)
         if self.panic_on_warn:

@@ -11,16 +11,18 @@ from mmsim.mm.contig import free_contig_range
 from mmsim.mm.kernel import Kernel, MemoryNotify, Notifier
 from mmsim.mm.memmap import (
     CONTIG,
+    FREEING,
+    HWPOISON,
     OFFLINE,
     OFFLINE_DIRTY,
     OFFLINE_DIRTY_REF0,
     OFFLINE_REF0,
     codes,
-    codes_where,
 )
 from mmsim.mm.memory_block import NOTIFY_BAD, NOTIFY_OK, notifier_from_errno
 from mmsim.mm.memory_hotplug import generic_online_page
 from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT, ZONE_MOVABLE
+from mmsim.mm.page_ref import page_ref_dec, page_ref_inc
 from mmsim.sim.cpu import Mutex
 from mmsim.sim.errnos import EBUSY
 
@@ -28,11 +30,8 @@ OFFLINE_THRESHOLD = 10  # VIRTIO_MEM_NB_OFFLINE_THRESHOLD
 MEMORY_NOTIFIER = "virtio_mem.c virtio_mem_memory_notifier_cb"
 GOING_ONLINE = "virtio_mem_notify_going_online"
 
-DROP_REFERENCE = {OFFLINE: OFFLINE_REF0, OFFLINE_DIRTY: OFFLINE_DIRTY_REF0}
-TAKE_REFERENCE = {after: before for before, after in DROP_REFERENCE.items()}
-REFERENCED = codes_where(lambda page, refs: page.offline and refs)
-DIRTY = codes(OFFLINE_DIRTY)
-HIDDEN = codes(OFFLINE)
+DIRTY = codes(OFFLINE_DIRTY, OFFLINE_DIRTY_REF0)
+HIDDEN = codes(OFFLINE, OFFLINE_REF0)
 
 
 class Hotplug:
@@ -183,11 +182,9 @@ class Hotplug:
         for start, end in self.unplugged_pages(mb_id):
             self.k.current.reads(("zone", self.k.page_zone(start).index))
             self.k.page_zone(start).managed_pages += end - start
-            for pfn, nr_pages in self.k.memmap.runs(start, end, REFERENCED):
-                for page in range(pfn, pfn + nr_pages):
-                    self.k.trace.warn("drivers/virtio/virtio_mem.c virtio_mem_notify_going_offline")
-                    self.k.dump_page(page, "unplugged page referenced")
-            self.k.memmap.recode(start, end, DROP_REFERENCE)
+            for pfn in page_ref_dec(self.k, start, end):
+                self.k.trace.warn("drivers/virtio/virtio_mem.c virtio_mem_notify_going_offline")
+                self.k.dump_page(pfn, "unplugged page referenced")
         return NOTIFY_OK
 
     def cancel_offline(self, mb_id: int) -> None:
@@ -195,7 +192,7 @@ class Hotplug:
         for start, end in self.unplugged_pages(mb_id):
             self.k.current.reads(("zone", self.k.page_zone(start).index))
             self.k.page_zone(start).managed_pages -= end - start
-            self.k.memmap.recode(start, end, TAKE_REFERENCE)
+            page_ref_inc(self.k, start, end)
 
     def in_zone_movable(self, mb_id: int) -> bool:
         """Is the block going to, or in, ZONE_MOVABLE? Its first page knows."""
@@ -230,8 +227,10 @@ class Hotplug:
         return True
 
     def fake_offline(self, start: int, end: int) -> None:
-        """Hide allocated pages: PG_offline, and no longer managed."""
+        """Hide allocated pages: PG_offline, and no longer managed; poisoned ones stay so."""
         self.k.memmap.set_owner(start, end, None)
+        for pfn, nr_pages in self.k.memmap.runs(start, end, codes(HWPOISON)):
+            self.k.memmap.poisoned.update(range(pfn, pfn + nr_pages))
         self.k.memmap.fill(start, end, OFFLINE)
         self.k.current.reads(("zone", self.k.page_zone(start).index))
         self.k.page_zone(start).managed_pages -= end - start
@@ -242,6 +241,6 @@ class Hotplug:
         for pfn, nr_pages in self.k.memmap.runs(start, end, DIRTY):
             generic_online_page(self.k, pfn, pfn + nr_pages)
         for pfn, nr_pages in self.k.memmap.runs(start, end, HIDDEN):
-            self.k.memmap.fill(pfn, pfn + nr_pages, CONTIG)
+            self.k.memmap.recode(pfn, pfn + nr_pages, {OFFLINE: CONTIG, OFFLINE_REF0: FREEING})
             free_contig_range(self.k, pfn, pfn + nr_pages)
             self.k.page_zone(pfn).managed_pages += nr_pages
