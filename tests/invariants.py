@@ -140,6 +140,7 @@ def check_pages(k: Kernel) -> None:
         for head, tail in HUGE.items():
             check_huge_pages(section, head, tail)
     assert poisoned == {pfn for zone in k.zones for pfn in zone.poisoned}
+    assert not any(k.memmap.kind(pfn).hwpoison or k.memmap.kind(pfn).buddy for pfn in k.memmap.poisoned)
     for zone in k.zones:
         assert all(k.page_zone(pfn) is zone for pfn in zone.poisoned)
 
@@ -299,7 +300,8 @@ def check_references(k: Kernel) -> None:
         base = number << SECTION_SHIFT
         column = bytearray(painted(iter(sorted(pinned)), number))
         for pfn, count in k.memmap.refs.items():
-            assert count > 0, f"page {pfn}: {count} references"
+            assert count, f"page {pfn} has no further references"
+            assert k.page_count(pfn) >= -1, f"page {pfn}: {count} further references"
             if pfn >> SECTION_SHIFT == number:
                 column[pfn - base] = 1
         assert bytes(column) == bytes(section.state).translate(REFERENCED), f"memory{number}"
@@ -360,10 +362,10 @@ def check_driver_block(machine: Machine, driver: VirtioMem, number: int, state: 
 
 
 def check_unplugged_pages(machine: Machine, number: int) -> None:
-    """In an online block, what is unplugged is PG_offline with its reference (or poisoned)."""
+    """In an online block, what is unplugged is PG_offline; what is plugged never was out of the buddy."""
     section = machine.kernel.memmap.sections[number]
     base = number << SECTION_SHIFT
-    away = mask(section, "offline", "offline_dirty", "hwpoison")
+    away = mask(section, "offline", "offline_ref0", "offline_dirty", "offline_dirty_ref0")
     dirty = mask(section, "offline_dirty", "offline_dirty_ref0")
     for start, end, plugged in subblocks(machine):
         if start >> SECTION_SHIFT == number:
@@ -385,7 +387,8 @@ def fingerprint(machine: Machine) -> dict[str, Any]:
     found |= {f"section {number}": section_print(section) for number, section in k.memmap.sections.items()}
     found["kernel"] = {
         "refs": k.memmap.refs.copy(),
-        "blocks": {n: (b.state, b.ram_pages) for n, b in k.memory_blocks.items()},
+        "poisoned": sorted(k.memmap.poisoned),
+        "blocks": {n: (b.state, b.ram_pages, b.online_type) for n, b in k.memory_blocks.items()},
         "notifiers": [n.name for n in k.notifiers],
         "online type": k.memhp_default_online_type,
         "zonelists": [[zone.name for zone in zones] for zones in k.zonelists],

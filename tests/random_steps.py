@@ -117,6 +117,12 @@ write_other = st.fixed_dictionaries(
         "value": st.sampled_from([*words, "0", "1"]),
     }
 )
+write_page = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["hard_offline_page", "soft_offline_page", "soft_offline_page"]),
+        "value": pfns.map(lambda pfn: f"{pfn << 12:#x}"),
+    }
+)
 allocate = st.fixed_dictionaries(
     {
         "name": names,
@@ -153,7 +159,7 @@ contig_ranges = st.builds(
 
 STEPS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "resize": st.fixed_dictionaries({"to": sizes}),
-    "write": st.integers(0, 9).flatmap(lambda n: write_state if n else write_other),
+    "write": st.integers(0, 9).flatmap(lambda n: write_state if n else write_other | write_page),
     "allocate": allocate,
     "free": st.fixed_dictionaries({"name": names}),
     "pin": st.fixed_dictionaries({"name": names, "longterm": st.booleans()}),

@@ -155,10 +155,10 @@ class Machine(InsideKernel, Shown):
     # -- the kernel's own interface -----------------------------------------------------------------
 
     def read(self, path: str) -> str:
-        """The text of a file of /sys or /proc, stripped. Raises FileNotFoundError."""
+        """The text of a file of /sys or /proc, stripped. Raises FileNotFoundError or PermissionError."""
         text = sysfs.show(self.kernel, path)
-        if text is None:
-            raise_errno(errnos.ENOENT, sysfs.absolute(path))
+        if isinstance(text, int):
+            raise_errno(-text, sysfs.absolute(path))
         return text
 
     def write(self, path: str, value: str) -> None:
@@ -266,7 +266,7 @@ class Machine(InsideKernel, Shown):
 
     @running
     def poison(self, pfn: Pfn) -> None:
-        """memory_failure() on a page. Raises OSError(ENXIO) for one that is not online."""
+        """memory_failure() on a page. Raises OSError: ENXIO for one that is not online, EBUSY for one still in use."""
         if error := memory_failure(self.kernel, self.page(pfn)):
             raise_errno(-error, f"page {pfn}")
 

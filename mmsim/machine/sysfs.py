@@ -1,5 +1,5 @@
 """/sys/devices/system/memory as text: what its files say, and what writing to them does
-(drivers/base/memory.c, v5.8 to v5.10). The files of /proc are in `procfs`.
+(drivers/base/memory.c, core.c, v5.8 to v5.10). The files of /proc are in `procfs`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import re
 
 from mmsim.machine import procfs
 from mmsim.mm.kernel import Kernel, MemoryBlock
-from mmsim.mm.memory_failure import memory_failure
+from mmsim.mm.memory_failure import memory_failure, soft_offline_page
 from mmsim.mm.memory_hotplug import device_offline, device_online
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SHIFT
 from mmsim.mm.zones import ONLINE_TYPES, valid_zones
@@ -16,6 +16,8 @@ from mmsim.sim.errnos import EACCES, EINVAL, EIO, ENODEV, ENOENT
 
 MEMORY = "/sys/devices/system/memory/"
 BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")
+WRITE_ONLY = {MEMORY + "hard_offline_page": memory_failure, MEMORY + "soft_offline_page": soft_offline_page}
+NUMBER = re.compile(r"\+?(?:0[xX](?P<hex>[0-9a-fA-F]+)|(?P<oct>0[0-7]*)|(?P<dec>[1-9][0-9]*))\n?", re.ASCII)
 PROC_FILES = {
     "/proc/buddyinfo": procfs.buddyinfo,
     "/proc/meminfo": procfs.meminfo,
@@ -45,18 +47,20 @@ def block_of(k: Kernel, path: str) -> tuple[MemoryBlock | None, str]:
     return (block, match[2]) if block else (None, "")
 
 
-def show(k: Kernel, path: str) -> str | None:
-    """The text of a file, stripped; None if there is no such file."""
+def show(k: Kernel, path: str) -> str | int:
+    """The text of a file, stripped; -ENOENT if there is no such file, -EACCES if it can only be written."""
     path = absolute(path)
     if path in PROC_FILES:
         return PROC_FILES[path](k).strip("\n")
+    if path in WRITE_ONLY:
+        return -EACCES
     if path == MEMORY + "block_size_bytes":
         return f"{MEMORY_BLOCK_SIZE:x}"
     if path == MEMORY + "auto_online_blocks":
         return k.memhp_default_online_type
     block, name = block_of(k, path)
     if block is None:
-        return None
+        return -ENOENT
     return {
         "online": str(int(block.state == "online")),
         "phys_device": "0",
@@ -68,46 +72,88 @@ def show(k: Kernel, path: str) -> str | None:
 
 
 async def store(k: Kernel, path: str, value: str) -> int:
-    """Write to a file: 0 or a negative errno."""
-    path, word = absolute(path), value.strip()
+    """Write a text to a file: 0 or a negative errno. A write of no byte does nothing (fs/sysfs/file.c)."""
+    path, text = absolute(path), value.partition("\0")[0]  # what is read as a C string
+    if path in PROC_FILES:
+        return -EIO
     block, name = block_of(k, path)
     if block is not None:
         k.current.writes(("block", block.id))
-        return await store_block(k, block, name, word)
-    if path == MEMORY + "auto_online_blocks":
-        if word not in ("offline", *ONLINE_TYPES):
-            return -EINVAL
-        k.current.writes("memhp_default_online_type")
-        k.memhp_default_online_type = word
+    writable = name in ("state", "online") or path in WRITE_ONLY or path == MEMORY + "auto_online_blocks"
+    if not writable:
+        return -ENOENT if show(k, path) == -ENOENT else -EACCES
+    if not value:
         return 0
-    if path == MEMORY + "hard_offline_page":
-        return store_hard_offline_page(k, word)
-    if show(k, path) is None:
-        return -ENOENT
-    return -EIO if path in PROC_FILES else -EACCES
+    if block is not None:
+        return await (state_store(k, block, text) if name == "state" else online_store(k, block, text))
+    if path in WRITE_ONLY:
+        return store_page(k, path, text)
+    return auto_online_blocks_store(k, text)
 
 
-async def store_block(k: Kernel, block: MemoryBlock, name: str, word: str) -> int:
-    """state_store() and online_store(): only these two files of a block can be written."""
-    if name not in ("state", "online"):
-        return -EACCES
-    if word not in (("0", "1") if name == "online" else ("offline", *ONLINE_TYPES)):
+def online_type_from_str(text: str) -> str | None:
+    """A word for `state`, as sysfs_streq() compares: one newline at its end is forgiven, and nothing else."""
+    word = text.removesuffix("\n")
+    return word if word in ("offline", *ONLINE_TYPES) else None
+
+
+def strtobool(text: str) -> bool | None:
+    """kstrtobool() of lib/kstrtox.c: looks at the first character only, or at the second one behind an `o`."""
+    first = text[:2].lower() if text[:1] in ("o", "O") else text[:1].lower()
+    return {"y": True, "1": True, "on": True, "n": False, "0": False, "of": False}.get(first)
+
+
+def kstrtoull(text: str) -> int | None:
+    """A number as kstrtoull() reads it with base 0: decimal, octal or hexadecimal, of 64 bits at most."""
+    match = NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    number = next(int(match[name], base) for name, base in (("hex", 16), ("oct", 8), ("dec", 10)) if match[name])
+    return number if number < 1 << 64 else None
+
+
+async def state_store(k: Kernel, block: MemoryBlock, text: str) -> int:
+    """Online or offline a block by a word; -EINVAL also if it is so already."""
+    online_type = online_type_from_str(text)
+    if online_type is None:
         return -EINVAL
+    ret = await hotplug(k, block, online_type)
+    return -EINVAL if ret > 0 else ret
+
+
+async def online_store(k: Kernel, block: MemoryBlock, text: str) -> int:
+    """Online or offline a block by a truth value; no error if it is so already."""
+    online = strtobool(text)
+    if online is None:
+        return -EINVAL
+    return min(await hotplug(k, block, None if online else "offline"), 0)
+
+
+async def hotplug(k: Kernel, block: MemoryBlock, online_type: str | None) -> int:
+    """device_offline(), or device_online() with a type (None: the last one asked for), under their lock."""
     await k.device_hotplug_lock.lock(k.current)
     if k.memory_blocks.get(block.id) is not block:
         ret = -ENODEV  # removed while we waited for the lock
-    elif word in ("offline", "0"):
+    elif online_type == "offline":
         ret = await device_offline(k, block)
     else:
-        ret = await device_online(k, block, "online" if word == "1" else word)
+        block.online_type = online_type or block.online_type
+        ret = await device_online(k, block)
     k.device_hotplug_lock.unlock()
-    return min(ret, 0) if name == "online" or ret <= 0 else -EINVAL
+    return ret
 
 
-def store_hard_offline_page(k: Kernel, word: str) -> int:
-    """Poison the page at a physical address; -ENXIO if it is not online."""
-    try:
-        address = int(word, 0)
-    except ValueError:
+def auto_online_blocks_store(k: Kernel, text: str) -> int:
+    """Set what becomes of blocks that are added from now on."""
+    online_type = online_type_from_str(text)
+    if online_type is None:
         return -EINVAL
-    return memory_failure(k, address >> PAGE_SHIFT)
+    k.current.writes("memhp_default_online_type")
+    k.memhp_default_online_type = online_type
+    return 0
+
+
+def store_page(k: Kernel, path: str, text: str) -> int:
+    """hard_offline_page_store() and soft_offline_page_store(): for the page at a physical address."""
+    address = kstrtoull(text)
+    return -EINVAL if address is None else WRITE_ONLY[path](k, address >> PAGE_SHIFT)

@@ -21,12 +21,14 @@ WATERMARK_SCALE_FACTOR = 10  # in ten-thousandths of a zone
 class MemoryBlock:
     """A memory block device: `state` is `online`, `offline` or (while a CPU is at it) `going-offline`.
 
-    ram_pages: how many of its 32768 pages are RAM; the rest are a hole.
+    ram_pages: how many of its 32768 pages are RAM; the rest are a hole. online_type: how it was last asked to be
+    onlined, `offline` once it has been: so a request that was refused is remembered.
     """
 
     id: int
     state: str
     ram_pages: int = PAGES_PER_SECTION
+    online_type: str = "offline"
 
     @property
     def start_pfn(self) -> int:

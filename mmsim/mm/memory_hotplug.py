@@ -249,12 +249,13 @@ def __offline_isolated_pages(k: Kernel, zone: Zone, start: int, end: int) -> Non
 # -- block devices -----------------------------------------------------------------------------------
 
 
-async def device_online(k: Kernel, block: MemoryBlock, online_type: str) -> int:
-    """Online a block device: 1 if it is online already, else as online_pages()."""
+async def device_online(k: Kernel, block: MemoryBlock) -> int:
+    """Online a block device as its online_type says: 1 if it is online already, else as online_pages()."""
     k.current.writes(("block", block.id))
     if block.state == "online":
         return 1
-    ret = await online_pages(k, block, online_type)
+    ret = await online_pages(k, block, "online" if block.online_type == "offline" else block.online_type)
+    block.online_type = "offline"
     if ret == 0:
         set_block_state(k, block, "online")
     return ret
@@ -289,7 +290,8 @@ async def add_memory_resource(k: Kernel, block_id: int) -> int:
     set_block_state(k, block, "offline")
     k.current.reads("memhp_default_online_type")
     if k.memhp_default_online_type != "offline":
-        await device_online(k, block, k.memhp_default_online_type)
+        block.online_type = k.memhp_default_online_type
+        await device_online(k, block)
     return 0
 
 
