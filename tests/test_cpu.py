@@ -119,6 +119,7 @@ def test_a_spin_lock_is_never_taken_twice():
 
 async def loop(system, progress, rounds=10**6):
     done = 0
+    system.current.begins_rounds()
     while done < rounds and not system.current.signal_pending:
         done += 1
         await Round(progress(done))
@@ -146,6 +147,16 @@ def test_each_round_is_told_its_number_from_0_on(system):
     seen = []
     run(system, Task("t", path=loop(system, lambda n: True, 3)), lambda rounds: bool(seen.append(rounds)))
     assert seen == [0, 1, 2, 3]
+
+
+def test_a_path_that_begins_no_rounds_is_told_of_none(system):
+    async def refused():
+        await preempt()
+        return -16
+
+    seen = []
+    assert run(system, Task("t", path=refused()), lambda rounds: bool(seen.append(rounds))) == -16
+    assert seen == []
 
 
 # -- footprints ----------------------------------------------------------------------------------------

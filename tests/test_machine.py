@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from mmsim import KernelPanic, Machine, Result
+from mmsim.sim import errnos
 from mmsim.sim.log import Event
 from tests.invariants import fingerprint
 
@@ -95,6 +96,10 @@ BAD = [
     ("unpin", ("nobody",), "'nobody'"),
     ("unpin", ("held",), "'held' is not pinned"),
     ("poison", ("block:7",), "pfn 'block:7' is outside"),
+    ("isolate", (0, 512, (), "Isolate"), "'Isolate' is no type to give a pageblock back as"),
+    ("undo_isolate", (0, 512, "Isolate"), "'Isolate' is no type"),
+    ("alloc_contig", (0, 512, "Isolate"), "'Isolate' is no type"),
+    ("has_unmovable", (0, (), "Isolate"), "'Isolate' is no type"),
     ("poison", ("everywhere",), "'everywhere' is not a pfn"),
     ("place", (100, "slab", 1, "held"), "the name 'held' is taken"),
     ("place", (100, "gold"), "unknown kind of page 'gold'"),
@@ -175,6 +180,19 @@ def test_what_a_kernel_refuses_is_an_os_error(unit, method, arguments, number):
     with pytest.raises(OSError) as error:  # noqa: PT011
         getattr(unit(), method)(*arguments)
     assert error.value.errno == number
+
+
+@pytest.mark.parametrize(("path", "number", "subclass"), [
+    ("memory9/state", errno.ENOENT, FileNotFoundError), ("hard_offline_page", errno.EACCES, PermissionError)])
+def test_its_class_is_that_of_linux_on_every_system(unit, monkeypatch, path, number, subclass):
+    machine = unit()
+    with pytest.raises(subclass) as error:
+        machine.read(path)
+    assert (error.value.errno, error.value.filename) == (number, "/sys/devices/system/memory/" + path)
+    monkeypatch.setattr(errnos, "subclasses", {})  # a host that decided would still know its own
+    with pytest.raises(OSError) as error:  # noqa: PT011
+        machine.read(path)
+    assert (type(error.value), error.value.errno) == (OSError, number)
 
 
 def test_an_allocation_is_all_or_nothing(unit):
@@ -285,6 +303,32 @@ def test_a_signal_is_for_the_next_offline_only(unit):
     assert machine.attempt("write", "memory1/state", "offline").errno == "EINTR"
     machine.free("p")
     assert machine.attempt("write", "memory1/state", "offline").errno == "0"
+
+
+@pytest.mark.parametrize(("path", "value", "errno"), [
+    ("memory1/state", "offline\r\n", "EINVAL"), ("memory0/state", "offline", "EINVAL"), ("memory0/online", "0", "0"),
+    ("memory9/state", "offline", "ENOENT"), ("memory1/state", "online", "EINVAL"),
+    ("auto_online_blocks", "offline", "0")])
+def test_triggers_wait_for_a_write_that_gets_to_the_pages(unit, path, value, errno):
+    machine = unit()
+    machine.write("memory0/state", "offline")
+    machine.place(MOVABLE, "lru_pinned", 1, "p")
+    machine.signal(3)
+    machine.unpin_after("p", 5)
+    machine.free_after("p", 5)
+    assert machine.attempt("write", path, value).errno == errno
+    assert [trigger.what for trigger in machine.triggers] == ["signal", "unpin", "free"]
+    assert machine.attempt("write", "memory1/state", "offline").errno == "EINTR"
+    assert machine.triggers == []
+
+
+@pytest.mark.parametrize("value", ["offline\n", "0", "n", "off"])
+def test_a_trigger_is_for_every_way_to_offline(unit, value):
+    machine = unit()
+    machine.place(MOVABLE, "lru_pinned", 1, "p")
+    machine.unpin_after("p", 2)
+    file = "state" if value == "offline\n" else "online"
+    assert machine.attempt("write", f"memory1/{file}", value).errno == "0"
 
 
 def test_what_is_gone_before_its_trigger_is_no_error(unit):

@@ -33,7 +33,6 @@ from mmsim.mm.kernel import ChangeName
 from mmsim.mm.page_alloc import alloc_pages, free_pages
 
 READ_ONLY = ("has_unmovable",)
-SPENT = ("triggers",)  # a signal that was prepared for a write is spent with it, whatever comes of the write
 
 
 class AnyOrder(RuleBasedStateMachine):

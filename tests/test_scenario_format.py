@@ -568,6 +568,12 @@ HELD = place(**{"as": "p"})
             scenario(machine={"boot_memory": "64M", "zone_of": [[0, "addr:1G", "DMA"]]}),
             "$.machine.zone_of[0][1]",
         ),
+        # types of pageblocks
+        (scenario(isolate("addr:24M", "addr:24M") | {"migratetype": "Isolate"}), "$.steps[0].migratetype"),
+        (
+            scenario(race() | {"tasks": [{"do": "alloc_contig", "start": 0, "end": 0, "migratetype": "Isolate"}] * 2}),
+            "$.steps[0].tasks[0].migratetype",
+        ),
         # the device
         (scenario({"do": "resize", "to": 0}), "$.steps[0].do"),
         (scenario({"do": "unbind"}), "$.steps[0].do"),

@@ -106,7 +106,7 @@ class InsideKernel:
     def isolate_path(self, start: Pfn, end: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> Path:
         """The path of `isolate`, to be raced."""
         first, last = self.pageblocks(start, end)
-        return start_isolate_page_range(self.kernel, first, last, migrate_type(migratetype), isolation_flags(flags))
+        return start_isolate_page_range(self.kernel, first, last, lasting_type(migratetype), isolation_flags(flags))
 
     def undo_isolate(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> None:
         """undo_isolate_page_range()."""
@@ -115,12 +115,12 @@ class InsideKernel:
     def undo_isolate_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable") -> Path:
         """The path of `undo_isolate`, to be raced."""
         first, last = self.pageblocks(start, end)
-        return undo_isolate_page_range(self.kernel, first, last, migrate_type(migratetype))
+        return undo_isolate_page_range(self.kernel, first, last, lasting_type(migratetype))
 
     def has_unmovable(self, pfn: Pfn, flags: Collection[str] = (), migratetype: str = "Movable") -> int | None:
         """has_unmovable_pages() of a page's pageblock: the first offending pfn, or None."""
         k, block = self.kernel, self.online_pageblock(pfn)
-        wanted = migrate_type(migratetype)
+        wanted = lasting_type(migratetype)
         return has_unmovable_pages(k, k.page_zone(block), block, wanted, isolation_flags(flags))
 
     def alloc_contig(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> None:
@@ -130,7 +130,7 @@ class InsideKernel:
     def alloc_contig_path(self, start: Pfn, end: Pfn, migratetype: str = "Movable", name: str | None = None) -> Path:
         """The path of `alloc_contig`, to be raced."""
         first, last = self.page(start), self.page(end, end=True)
-        return self._alloc_contig(first, in_order(first, last), migrate_type(migratetype), self.pages.new_name(name))
+        return self._alloc_contig(first, in_order(first, last), lasting_type(migratetype), self.pages.new_name(name))
 
     async def _alloc_contig(self, start: int, end: int, migratetype: int, name: str | None) -> int:
         ret = await alloc_contig_range(self.kernel, start, end, migratetype) if start < end else 0
@@ -157,17 +157,17 @@ class InsideKernel:
 
     @running
     def signal(self, after_rounds: int) -> None:
-        """The next write of `offline` gets a signal after so many rounds of its loop."""
+        """The next write that gets as far as offline_pages() gets a signal after so many rounds of its loop."""
         self.triggers.append(Trigger(after_rounds, "signal"))
 
     @running
     def unpin_after(self, name: str, after_rounds: int) -> None:
-        """A pin is dropped after so many rounds of the next write of `offline` or of `alloc_contig`."""
+        """A pin is dropped after so many rounds of the next offline_pages() by a write, or of `alloc_contig`."""
         self.triggers.append(Trigger(after_rounds, "unpin", self.pages.held(name).name or name))
 
     @running
     def free_after(self, name: str, after_rounds: int) -> None:
-        """Held memory is given back after so many rounds of the next write of `offline` or `alloc_contig`."""
+        """Held memory is given back after so many rounds of the next such write, or of `alloc_contig`."""
         self.triggers.append(Trigger(after_rounds, "free", self.pages.held(name).name or name))
 
 
@@ -188,6 +188,14 @@ def in_order(start: int, end: int) -> int:
 def migrate_type(name: str) -> int:
     """The number of a migrate type."""
     return index_of(migratetype_names, name, "migrate type")
+
+
+def lasting_type(name: str) -> int:
+    """The number of a migrate type that a pageblock can have while nobody isolates it."""
+    number = migrate_type(name)
+    if number == MIGRATE_ISOLATE:
+        raise ValueError("migratetype: 'Isolate' is no type to give a pageblock back as")
+    return number
 
 
 def isolation_flags(flags: Collection[str]) -> int:

@@ -102,24 +102,36 @@ class Machine(InsideKernel, Shown):
     def run(self, name: str, path: Path, triggers: Collection[str] = ()) -> Any:
         """Drive one kernel path to its end, and then the kworker; returns what the path returns.
 
-        triggers: which of those that `signal`, `unpin_after` and `free_after` have prepared are for this path.
+        triggers: which of those that `signal`, `unpin_after` and `free_after` have prepared are for this path, if
+        it gets as far as to begin its rounds.
         """
         if self.trace.panicked is not None:
             path.close()
             raise KernelPanic(f"the machine has panicked: {self.trace.panicked}")
         self.trace.begin_step()
         task = Task(name, path=path)
-        waiting = [trigger for trigger in self.triggers if trigger.what in triggers]
-        self.triggers = [trigger for trigger in self.triggers if trigger.what not in triggers]
+        waiting: list[Trigger] = []
+
+        def each_round(rounds: int) -> bool:
+            if rounds == 0:
+                waiting.extend(self.take_triggers(triggers))
+            return self.fire(waiting, rounds, task)
+
         try:
-            each_round = (lambda rounds: self.fire(waiting, rounds, task)) if waiting else None
-            result = run(self.kernel, task, each_round)
+            prepared = any(trigger.what in triggers for trigger in self.triggers)
+            result = run(self.kernel, task, each_round if prepared else None)
         finally:
             if self.trace.panicked is None:
                 self.settle()
         if isinstance(result, int) and result < 0:
             raise_errno(-result, name, task.endless)
         return result
+
+    def take_triggers(self, wanted: Collection[str]) -> list[Trigger]:
+        """The prepared triggers of these sorts, which are prepared no longer."""
+        taken = [trigger for trigger in self.triggers if trigger.what in wanted]
+        self.triggers = [trigger for trigger in self.triggers if trigger.what not in wanted]
+        return taken
 
     def fire(self, waiting: list[Trigger], rounds: int, task: Task) -> bool:
         """Do what is due after so many rounds; tells whether anything was, or will be."""
@@ -167,8 +179,7 @@ class Machine(InsideKernel, Shown):
         A path without a leading slash is under /sys/devices/system/memory. Raises OSError with the kernel's
         errno; should offlining never end, it is interrupted, and the error says ENDLESS.
         """
-        offline = value.strip() == "offline" and path.endswith("/state")
-        self.run(sysfs.absolute(path), sysfs.store(self.kernel, path, value), TRIGGERS if offline else ())
+        self.run(sysfs.absolute(path), sysfs.store(self.kernel, path, value), TRIGGERS)
 
     def files(self) -> list[str]:
         """The paths of all files that can be read."""

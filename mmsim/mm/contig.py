@@ -25,6 +25,7 @@ async def alloc_contig_range(k: Kernel, start: int, end: int, migratetype: int) 
     Whole units of the largest buddy size (1024 pages) are isolated for it, and come back with the type
     `migratetype`. Pages that were migrated before a failure stay where they went.
     """
+    k.current.begins_rounds()
     first = start & -MAX_ORDER_NR_PAGES
     last = -(-end & -MAX_ORDER_NR_PAGES)
     ret = await start_isolate_page_range(k, first, last, migratetype, 0)

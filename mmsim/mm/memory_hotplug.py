@@ -172,6 +172,7 @@ async def offline_pages(k: Kernel, block: MemoryBlock) -> int:
     May loop until a signal: while a page that the scan finds does not migrate, or while a page that the scan
     does not find is not free.
     """
+    k.current.begins_rounds()
     start, end = block.start_pfn, block.end_pfn
     if block.ram_pages != PAGES_PER_SECTION:
         return offline_failed(k, block, "memory holes", -EINVAL)

@@ -45,7 +45,7 @@ def check_patches(found: Object) -> None:
 
 
 def check_acts(found: Object) -> None:
-    """What comes first or last only, what needs a device, and the alignment of compound pages."""
+    """What comes first or last only, what needs a device, types of pageblocks, and the alignment of compound pages."""
     first, last = found["steps"][0], found["steps"][-1]
     for path, act in acts(found):
         do, kind, panic = act["do"], act.get("kind"), act.get("expect", {}).get("panic")
@@ -59,6 +59,9 @@ def check_acts(found: Object) -> None:
         # "`count` (a power of two) pages as ONE compound page"; huge pages: "(`pfn` aligned to 512)"
         one = kind != "slab_compound" or act.get("count", 1).bit_count() == 1
         need(one, f"{path}.count", "a power of two", act.get("count"))
+        # "an error (exit 2) [...] So is [...] `migratetype: "Isolate"`"
+        kept = act.get("migratetype") != "Isolate"
+        need(kept, f"{path}.migratetype", "a type that a pageblock can be given back as", "Isolate")
         aligned = kind not in HUGE or pfn(act["pfn"]) % pageblock_nr_pages == 0
         need(aligned, f"{path}.pfn", f"a pfn aligned to {pageblock_nr_pages}", act.get("pfn"))
 

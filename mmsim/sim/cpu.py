@@ -80,6 +80,11 @@ class SpinLock:
         self.held = False
 
 
+def nothing_comes(rounds: int) -> bool:
+    """Called after each round of a retry loop, when nothing happens from outside."""
+    return False
+
+
 @dataclass(eq=False, slots=True)
 class Task:
     """One kernel path on a CPU of its own (`current` while it runs)."""
@@ -95,6 +100,11 @@ class Task:
     stalled: Footprint | None = None
     done: bool = False
     result: object = None
+    each_round: Callable[[int], bool] = nothing_comes
+
+    def begins_rounds(self) -> None:
+        """The path has come to where its rounds are counted from."""
+        self.each_round(0)
 
     def writes(self, *keys: Hashable) -> None:
         """This step changes, or must see unchanged, these pieces of shared state."""
@@ -145,22 +155,22 @@ class System(Protocol):
 def run(system: System, task: Task, each_round: Callable[[int], bool] | None = None) -> Any:
     """Drive one path alone to its end and return its result; raises what the path raises.
 
-    `each_round`, if there is one, is called with the number of finished rounds of the path's retry loop, first
-    with 0, and tells whether anything is still going to happen from outside. After `ROUNDS_WITHOUT_PROGRESS`
-    rounds that changed nothing, and with nothing to come, the task gets a signal and is marked endless.
+    `each_round`, if there is one, is called with the number of finished rounds of the path's retry loop, with 0
+    when the path `begins_rounds`, and tells whether anything is still going to happen from outside. After
+    `ROUNDS_WITHOUT_PROGRESS` rounds that changed nothing, and with nothing to come, the task gets a signal and is
+    marked endless.
     """
     previous, futile, rounds = system.current, 0, 0
     system.current, system.trace.cpu = task, task.cpu
     task.alone = each_round is None
-    each_round = each_round or (lambda rounds: False)
-    each_round(0)
+    task.each_round = each_round or nothing_comes
     try:
         while (point := task.step()) is not None and point is not IDLE:
             if isinstance(point, Mutex):
                 assert point.owner is None, f"{task.name} waits for {point.name} for ever"
             elif isinstance(point, Round):
                 rounds += 1
-                futile = 0 if each_round(rounds) or point.progress else futile + 1
+                futile = 0 if task.each_round(rounds) or point.progress else futile + 1
                 if futile > ROUNDS_WITHOUT_PROGRESS:
                     task.endless = task.signal_pending = True
     finally:
