@@ -187,9 +187,10 @@ class Kernel:
     async def kworker(self) -> None:
         """The kernel's worker thread: run what is queued, else rest."""
         while True:
+            self.current.writes("workqueue")
             if not self.workqueue:
                 await IDLE
-            self.current.writes("workqueue")
+                self.current.writes("workqueue")
             await self.workqueue.pop(0)()
 
     def fault(self, function: str) -> int:
