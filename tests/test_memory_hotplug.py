@@ -328,3 +328,16 @@ def test_nothing_points_to_the_pages_of_an_offline_block_and_what_points_to_othe
     machine.write(f"memory{gone}/state", "online_movable")
     assert {machine.kernel.memmap.kind((gone << 15) + offset).name for offset in (7, 512, 1024)} == {"free"}
     assert machine.kernel.page_count((gone << 15) + 512) == 0
+
+
+@pytest.mark.parametrize("nr_pages", [500, 512, 600])
+def test_each_base_page_that_does_not_migrate_is_reported_and_a_huge_page_once(hotplug, nr_pages, monkeypatch):
+    monkeypatch.setattr(memory_hotplug, "report", lambda k, pfn, text, reason: said.append(pfn))
+    for kind, count, expected in (("lru_pinned", nr_pages, nr_pages), ("thp", 1, 1)):
+        machine, said = hotplug(), []
+        machine.place("block:1", kind, count, "pinned")
+        if kind == "thp":
+            machine.pin("pinned")
+        machine.signal(after_rounds=1)
+        assert offline(machine).errno == "EINTR"
+        assert len(said) == expected

@@ -49,9 +49,9 @@ def test_what_is_no_size_is_refused(virtio, said):
 
 
 @pytest.mark.parametrize(("pages", "text"), [
-    ([], "nothing"), ([1, 2, 3, 4], "1; 2; 3; 4"), ([1, 2, 3, 4, 5], "1; 2; 3; 4; … (5 in all)")])
+    ([], "nothing"), ([1, 2, 3, 4], "0x1; 0x2; 0x3; 0x4"), ([1, 2, 3, 4, 5], "0x1; 0x2; 0x3; 0x4; … (5 in all)")])
 def test_of_a_long_list_four_entries_are_shown(seen, pages, text):
-    assert str(predict(*seen, dumped=pages)) == f"wrong: dumped = {text}, not 7"
+    assert str(predict(*seen, dumped=pages)) == f"wrong: dumped = {text}, not 0x7"
 
 
 def test_what_can_not_be_predicted_is_named(seen):

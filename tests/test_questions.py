@@ -201,7 +201,7 @@ def test_an_unknown_name_says_what_is_known(name):
 def test_all_is_plain_data():
     for data in (problem("patch1/late-loser"), check("patch1/message", {"ends": "b"}), solve("patch1/late-loser")):
         assert json.loads(json.dumps(data.as_json()))
-    assert questions.chapters() == ["isolation", "patch1"]
+    assert {"home", "isolation", "patch1"} <= set(questions.chapters())
 
 
 # -- the command line --------------------------------------------------------------------------------

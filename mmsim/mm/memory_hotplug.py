@@ -153,7 +153,7 @@ async def do_migrate_range(k: Kernel, start: int, end: int) -> bool:
     await preempt()
     ret, left = migrate_pages(k, wanted)
     for pfn, nr in left:
-        for page in range(pfn, pfn + nr) if (pfn, nr) not in wanted or nr < HPAGE_PMD_NR else [pfn]:
+        for page in [pfn] if k.memmap.kind(pfn).compound else range(pfn, pfn + nr):
             report(k, page, f"migrating pfn {page:x} failed ret:{ret}", "migration failure")
     putback_movable_pages(k, left)
     return sum(nr for _, nr in left) < sum(nr for _, nr in wanted)
