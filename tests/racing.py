@@ -34,7 +34,8 @@ def movable() -> Machine:
     return machine
 
 
-def short(patches: Sequence[int] = (1, 2, 3, 4, 5, 6), online: str = "online_movable", requested: str = "68M") -> Machine:
+def short(patches: Sequence[int] = (1, 2, 3, 4, 5, 6), online: str = "online_movable",
+          requested: str = "68M") -> Machine:
     """A block of virtio-mem memory, beside so much in use that not all of it can be moved away."""
     machine = Machine(
         patches, "128M", zone_of=[("block:0", "block:1", "Normal")],
@@ -117,7 +118,8 @@ def chooser(seed: Any) -> Callable[[list[int]], int]:
     return choose
 
 
-def random_schedule(machine: Machine, racers: Sequence[Racer], seed: Any) -> Iterator[tuple[MachineRace, int, Footprint]]:
+def random_schedule(machine: Machine, racers: Sequence[Racer],
+                    seed: Any) -> Iterator[tuple[MachineRace, int, Footprint]]:
     """Run a race by a random schedule: after each step the race, who took it, and what it says that it touched."""
     finished, choose = starter(machine, racers)(), chooser(seed)
     try:
