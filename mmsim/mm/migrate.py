@@ -112,12 +112,18 @@ def migrate_pages(k: Kernel, pages: Pages, mask: Gfp | None = None) -> tuple[int
 
 
 def depends_on_memory(k: Kernel, pfn: int, nr_pages: int, mask: Gfp, single: bool) -> None:
-    """For `interleavings.explore`: migration depends on its zonelist's free memory, unless there is plenty for two."""
+    """For `interleavings.explore`: migration depends on its zonelist's free memory, unless there is plenty for two.
+
+    Where nothing is held back, memory can only run short of the pages that migration would go to, and these are in
+    its footprint. A watermark is reached by taking any others away: at a time that is no more than a memory block,
+    and when a block is offline, all zones are written.
+    """
     if k.current.footprint is None:
         return
     zonelist = k.zonelists[mask.highest_zone]
-    if single and zonelist and available(zonelist[0], mask, 0) >= 2 * nr_pages:
-        k.current.reads(("zone", zonelist[0].index))
+    first = zonelist[0] if zonelist else None
+    if single and first and available(first, mask, 0) >= 2 * nr_pages + bool(first.watermark_min) * PAGES_PER_SECTION:
+        k.current.reads(("zone", first.index))
     else:
         k.current.writes(*(("zone", zone.index) for zone in zonelist))
 
