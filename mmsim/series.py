@@ -127,8 +127,16 @@ def listing(
 
     Raises ValueError for a change that is not known, OSError where the source can't be had.
     """
+    return "".join(f"{line}\n" for line in numbered_listing(function, patches, base).values())
+
+
+def numbered_listing(
+    function: Callable[..., Any], patches: Collection[ChangeName], base: Collection[ChangeName] = BASE
+) -> dict[int, str]:
+    """The lines of the same listing, each under the number that it has in the file of the function. Raises the same."""
     changes = applied(patches, base)
-    source = textwrap.dedent(inspect.getsource(function))
+    numbered, first = inspect.getsourcelines(function)
+    source = textwrap.dedent("".join(numbered))
     definition = ast.parse(source).body[0]
     assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)
     lines = source.splitlines()
@@ -140,7 +148,7 @@ def listing(
     lines = [comment(line, changes) for line in lines]
     for node in sorted(conditions(definition), key=lambda node: node.lineno, reverse=True):
         fold(node, source, lines, changes)
-    return re.sub(r"\n\n+", "\n", "\n".join(lines)).strip() + "\n"
+    return {number: line for number, line in enumerate(lines, first) if line.strip()}
 
 
 def plain_signature(definition: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> None:
@@ -178,19 +186,18 @@ def change_asked_for(node: ast.AST) -> ChangeName | None:
 
 
 def fold(node: ast.If, source: str, lines: list[str], changes: frozenset[ChangeName]) -> None:
-    """Replace the lines of an `if` by what is left of it with these changes."""
+    """Replace the lines of an `if` by what is left of it with these changes; what is left stays where it was."""
     assert not node.orelse, "a condition on a change has no else branch"
-    end = node.end_lineno or node.lineno
-    body = lines[node.test.end_lineno or 0 : end]
+    start, end = node.test.end_lineno or node.lineno, node.end_lineno or node.lineno
     test = simplify(node.test, source, changes)
     indent = " " * node.col_offset
+    lines[node.lineno - 1 : start] = [""] * (start - node.lineno + 1)
     if test is True:
-        replacement = [indent + line[len(indent) + 4 :] for line in body]
+        lines[start:end] = [indent + line[len(indent) + 4 :] for line in lines[start:end]]
     elif test is False:
-        replacement = []
+        lines[start:end] = [""] * (end - start)
     else:
-        replacement = [f"{indent}if {test}:", *body]
-    lines[node.lineno - 1 : end] = replacement + [""] * (end - node.lineno + 1 - len(replacement))
+        lines[node.lineno - 1] = f"{indent}if {test}:"
 
 
 def simplify(node: ast.expr, source: str, changes: frozenset[ChangeName]) -> str | bool:
