@@ -1,0 +1,163 @@
+"""One run of a race, watched: the lines of a function that each CPU runs, its variables, and the locks that it takes.
+
+Only the run that is shown is watched; the search through all interleavings needs none of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import MachineRace, Racer, starter
+from mmsim.mm.memmap import MemMap
+from mmsim.sim.cpu import Mutex, SpinLock, Task
+from mmsim.sim.interleavings import Move, Outcome, outcome_of
+
+Values = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one move was seen to do.
+
+    lines: numbers in the file of the function, in the order in which they ran, each with the number of the first event
+    since; stands: the line at which the task waits inside the function; pfn: what the function was called for; values:
+    the variables asked for, of a call that is under way or has ended in this move; returned: what such an end gave, None
+    without one; took: the locks taken; held: those that the task still has; waits: the one that it waits for.
+    """
+
+    move: Move
+    lines: tuple[tuple[int, int], ...] = ()
+    stands: int | None = None
+    pfn: int | None = None
+    values: Values = field(default_factory=dict)
+    returned: object = None
+    took: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    waits: str = ""
+    done: bool = False
+
+
+class Watch:
+    """A trace function for the moves of a race."""
+
+    def __init__(self, race: MachineRace, function: Callable[..., Any], variables: Sequence[str]) -> None:
+        self.race, self.code, self.variables = race, function.__code__, variables
+        self.mutexes: dict[str, Mutex] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Nothing was seen in this move yet."""
+        self.lines: list[tuple[int, int]] = []
+        self.took: dict[str, None] = {}
+        self.frame: FrameType | None = None
+        self.values: Values = {}
+        self.returned: object = None
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        """A function is entered, or goes on after an `await`."""
+        if frame.f_code is self.code:
+            self.frame = frame
+            return self.line
+        if frame.f_code is SpinLock.__enter__.__code__:
+            self.took["zone.lock"] = None
+        elif frame.f_code is Mutex.unlock.__code__ or frame.f_code is Mutex.lock.__code__:
+            mutex = frame.f_locals["self"]
+            self.mutexes[mutex.name] = mutex
+            if frame.f_code is Mutex.unlock.__code__:
+                self.took[mutex.name] = None
+        return None
+
+    def line(self, frame: FrameType, event: str, argument: object) -> Any:
+        """A line of the function is about to run, or it is left."""
+        if event == "line":
+            self.lines.append((frame.f_lineno, len(self.race.system.trace)))
+        elif event == "return":
+            self.values = {name: frame.f_locals[name] for name in self.variables if name in frame.f_locals}
+            self.returned = argument
+        return self.line
+
+    def move(self, number: int) -> Watched:
+        """Let a task take one step, and say what was seen."""
+        task, before = self.race.everybody[number], sys.gettrace()
+        self.start()
+        sys.settrace(self)
+        try:
+            self.race.step(number)
+        finally:
+            sys.settrace(before)
+        return self.seen(task)
+
+    def seen(self, task: Task) -> Watched:
+        """What the move just made has done, and where its task is now."""
+        inside = waiting(task, self.code)
+        frame = inside or self.frame
+        if inside is not None:
+            self.values = {name: inside.f_locals[name] for name in self.variables if name in inside.f_locals}
+        held = tuple(name for name, mutex in self.mutexes.items() if mutex.owner is task)
+        point = task.point
+        waits = point.name if isinstance(point, Mutex) and point.owner not in (None, task) and not task.done else ""
+        return Watched(
+            self.race.schedule[-1], tuple(self.lines), inside.f_lineno if inside else None,
+            frame.f_locals["pfn"] if frame else None, self.values, None if inside else self.returned,
+            tuple(self.took), held, waits, task.done,
+        )
+
+
+def waiting(task: Task, code: object) -> FrameType | None:
+    """The frame of a function inside which a task waits."""
+    path: Any = task.path
+    while path is not None and hasattr(path, "cr_frame"):
+        if path.cr_code is code:
+            return path.cr_frame  # type: ignore[no-any-return]
+        path = path.cr_await
+    return None
+
+
+def order(race: MachineRace, schedule: Sequence[int]) -> Iterator[int]:
+    """Who takes the steps: as the schedule says, and behind its end whoever can, the first first."""
+    planned = iter(schedule)
+    while able := race.runnable():
+        yield next(planned, able[0])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run: each move, the outcome, the names of the tasks (racers first) and the zone; `labels`: pfn -> migrate type
+    of the pageblocks that the race could have changed, as they were before it."""
+
+    moves: tuple[Watched, ...]
+    outcome: Outcome
+    names: tuple[str, ...]
+    labels: dict[int, int]
+    zone: str
+
+
+def record(
+    machine: Machine, racers: Sequence[Racer], schedule: Sequence[int], function: Callable[..., Any],
+    variables: Sequence[str],
+) -> Recording:
+    """Run a race on a copy of the machine along a schedule, or some paths one after the other, and watch a function.
+
+    The function has a parameter `pfn`. Raises ValueError for a task of the schedule that can't take its step.
+    """
+    race = starter(machine, racers)()
+    watch, moves = Watch(race, function, variables), []
+    try:
+        for number, task in enumerate(order(race, schedule), 1):
+            if task not in race.runnable():
+                raise ValueError(f"move {number}: task {task} can't take a step")
+            moves.append(watch.move(task))
+        outcome = outcome_of(race, None)
+    finally:
+        race.close()
+    places = sorted({event.data for event in outcome.events[race.first_event :] if event.kind == "isolate"}
+                    | {seen.pfn for seen in moves if seen.pfn is not None})
+    memmap: MemMap = machine.kernel.memmap
+    labels = {pfn: memmap.get_pageblock_migratetype(pfn) for pfn in places if isinstance(pfn, int)}
+    zone = machine.kernel.page_zone(min(labels)).name if labels else ""
+    return Recording(tuple(moves), outcome, tuple(task.name for task in race.everybody), labels, zone)
