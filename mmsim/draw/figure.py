@@ -68,9 +68,12 @@ class Figure:
 
     def html(self, style: bool = True) -> str:
         """The whole figure; without the style sheet where the page has it already."""
+        return f'{STYLE if style else ""}<figure class="mmsim-fig">{self.caption()}{self.body()}</figure>'
+
+    def caption(self) -> str:
+        """The title, and the description."""
         title = self.title if self.title.endswith((".", "?", "!")) else f"{self.title}."
-        caption = f"<figcaption><b>{escape(title)}</b> {escape(self.description)}</figcaption>"
-        return f'{STYLE if style else ""}<figure class="mmsim-fig">{caption}{self.body()}</figure>'
+        return f"<figcaption><b>{escape(title)}</b> {escape(self.description)}</figcaption>"
 
     def __str__(self) -> str:
         return "\n".join([self.title, *([self.description] if self.description else []), "", self.text])

@@ -6,14 +6,13 @@ Only the run that is shown is watched; the search through all interleavings need
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import MachineRace, Racer, starter
-from mmsim.mm.memmap import MemMap
 from mmsim.sim.cpu import Mutex, SpinLock, Task
 from mmsim.sim.interleavings import Move, Outcome, outcome_of
 
@@ -26,8 +25,9 @@ class Watched:
 
     lines: numbers in the file of the function, in the order in which they ran, each with the number of the first event
     since; stands: the line at which the task waits inside the function; pfn: what the function was called for; values:
-    the variables asked for, of a call that is under way or has ended in this move; returned: what such an end gave, None
-    without one; took: the locks taken; held: those that the task still has; waits: the one that it waits for.
+    the variables asked for, of a call that is under way or has ended in this move; returned: what such an end gave, or
+    None; took: the locks taken; held: those that the task still has; waits: the one that it waits for; labels: migrate
+    types, by first pfn, of the pageblocks that were isolated or given back.
     """
 
     move: Move
@@ -40,6 +40,7 @@ class Watched:
     held: tuple[str, ...] = ()
     waits: str = ""
     done: bool = False
+    labels: dict[int, int] = field(default_factory=dict)
 
 
 class Watch:
@@ -104,8 +105,18 @@ class Watch:
         return Watched(
             self.race.schedule[-1], tuple(self.lines), inside.f_lineno if inside else None,
             frame.f_locals["pfn"] if frame else None, self.values, None if inside else self.returned,
-            tuple(self.took), held, waits, task.done,
+            tuple(self.took), held, waits, task.done, labels_of(self.race.machine, self.isolated()),
         )
+
+    def isolated(self) -> list[int]:
+        """The pageblocks that the move just made has isolated, or given back."""
+        move, trace = self.race.schedule[-1], self.race.system.trace
+        return [e.data for e in trace.events[move.first : move.last] if e.kind == "isolate" and isinstance(e.data, int)]
+
+
+def labels_of(machine: Machine, pfns: Iterable[int]) -> dict[int, int]:
+    """The migrate types of pageblocks."""
+    return {pfn: machine.kernel.memmap.get_pageblock_migratetype(pfn) for pfn in sorted(pfns)}
 
 
 def waiting(task: Task, code: object) -> FrameType | None:
@@ -155,9 +166,7 @@ def record(
         outcome = outcome_of(race, None)
     finally:
         race.close()
-    places = sorted({event.data for event in outcome.events[race.first_event :] if event.kind == "isolate"}
-                    | {seen.pfn for seen in moves if seen.pfn is not None})
-    memmap: MemMap = machine.kernel.memmap
-    labels = {pfn: memmap.get_pageblock_migratetype(pfn) for pfn in places if isinstance(pfn, int)}
-    zone = machine.kernel.page_zone(min(labels)).name if labels else ""
-    return Recording(tuple(moves), outcome, tuple(task.name for task in race.everybody), labels, zone)
+    places = {pfn for seen in moves for pfn in (*seen.labels, *([] if seen.pfn is None else [seen.pfn]))}
+    zone = machine.kernel.page_zone(min(places)).name if places else ""
+    names = tuple(task.name for task in race.everybody)
+    return Recording(tuple(moves), outcome, names, labels_of(machine, places), zone)
