@@ -42,8 +42,8 @@ class Taking:
             "isolate", "drain", "migrate", first=0,
         )  # fmt: skip
         shots = list(changes(film))
-        captions = ["4 MiB are wanted, from 44 to 48 MiB", *map(moment, shots[1:-1]), last(shots, ends[0])]
-        return Told([Telling(captions, lambda step: view(shots, step, ends[0]), at_end=False)])
+        says = ["4 MiB are wanted, from 44 to 48 MiB.", *map(moment, shots[1:-1]), last(shots, ends[0])]
+        return Told([Telling(len(shots), lambda step: view(shots, step, says[step], ends[0]))])
 
 
 def changes(shots: Sequence[Snapshot]) -> Iterator[Snapshot]:
@@ -74,22 +74,22 @@ def isolated(shot: Snapshot) -> int:
 def moment(shot: Snapshot) -> str:
     """What has just happened, while the range is being taken."""
     if moved := sum(move.pages for move in shot.moves):
-        return f"{moved} pages have been migrated out of the range"
+        return f"{moved} pages have been migrated out of the range."
     if isolated(shot) == 1:
-        return "the first pageblock is isolated"
-    return "both are isolated, and what is in them is where it was"
+        return "The first pageblock is isolated."
+    return "Both are isolated, and what is in them is where it was."
 
 
 def last(shots: Sequence[Snapshot], end: Result) -> str:
     """How it ended, and at which step that was decided."""
     if end.errno == "0":
-        return "all of it was free and is taken; the labels are Movable again"
+        return "All of it was free and is taken; the labels are Movable again."
     if isolated(shots[-2]) == 1:
-        return "-EBUSY: the second can't be isolated, and the first is given back"
-    return "-EBUSY: not all of it became free, and both are given back"
+        return "-EBUSY: the second can't be isolated, and the first is given back."
+    return "-EBUSY: not all of it became free, and both are given back."
 
 
-def view(shots: Sequence[Snapshot], step: int, end: Result) -> View:
+def view(shots: Sequence[Snapshot], step: int, says: str, end: Result) -> View:
     """The pageblocks around the range, and at the end what the kernel has logged."""
     after = [draw.log(end)] if step == len(shots) - 1 else []
-    return View(draw.strip(shots[step], within=AROUND, unit="pageblock", title="Around the 4 MiB"), after=after)
+    return View(draw.strip(shots[step], within=AROUND, unit="pageblock", title="Around the 4 MiB"), says, after)

@@ -14,6 +14,6 @@ from mmsim.draw.zones import zones
 
 __all__ = [
     "Document", "Figure", "Guest", "Picture", "RaceStep", "Snapshot", "Strip", "Table", "diff", "ending", "film",
-    "frames", "guests", "lane_steps", "lanes", "log", "outcomes", "pageblock_row", "race_step", "race_steps", "snapshot",
-    "strip", "table", "zones",
+    "frames", "guests", "lane_steps", "lanes", "log", "outcomes", "pageblock_row", "race_step", "race_steps",
+    "snapshot", "strip", "table", "zones",
 ]  # fmt: skip

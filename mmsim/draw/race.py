@@ -209,9 +209,28 @@ def tasks_of(outcome: Outcome) -> dict[int, str]:
 
 
 def ending(outcome: Outcome) -> str:
-    """How a race has ended, in a phrase: who got which errno, and what went wrong."""
+    """How a race has ended, in a phrase: `offline loses: -EBUSY, a warning`."""
     names = tasks_of(outcome)
-    parts = [f"{names[task]} {shown(errno)}" for task, errno in enumerate(outcome.errnos)]
-    if any(event.kind == "warn" for event in events_of(outcome)):
-        parts.append("WARN")
-    return ", ".join([*parts, *(["kernel panic"] if outcome.panic is not None else [])])
+    ends = {names[task]: errno for task, errno in enumerate(outcome.errnos)}
+    stuck = [name for name, errno in ends.items() if errno is None]
+    lost = [name for name, errno in ends.items() if errno not in (None, "0")]
+    if stuck:
+        who = f"{' and '.join(stuck)} never return{'s' if len(stuck) == 1 else ''}"
+    elif lost:
+        who = f"{' and '.join(lost)} lose{'s' if len(lost) == 1 else ''}"
+    else:
+        who = f"{' and '.join(ends)} succeed{'s' if len(ends) == 1 else ''}"
+    heard = [*dict.fromkeys(shown(ends[name]) for name in lost), *noise(events_of(outcome))]
+    return f"{who}: {', '.join(heard)}" if heard else who
+
+
+def noise(events: Sequence[Event]) -> Iterator[str]:
+    """What can be heard of a race beside its errnos."""
+    kinds = {event.kind for event in events}
+    if "warn" in kinds:
+        yield "a warning"
+    if "dump" in kinds:
+        null = any(event.kind == "dump" and event.data is None for event in events)
+        yield "dump_page(NULL)" if null else "a dumped page"
+    if "panic" in kinds:
+        yield "a kernel panic"

@@ -28,9 +28,9 @@ class Facts:
     """What is known of a step.
 
     who: its task; pfn: what it called the function for; owner: who had isolated that before ("" if nobody had);
-    result: what the function gave, None if it has not ended; early: it returned from below the lock; movable: is it about
-    ZONE_MOVABLE; warned_before: has the race warned before; between: the task that is on its way between two pageblocks
-    meanwhile, without a lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock.
+    result: what the function gave, None if it has not ended; early: it returned from below the lock; movable: is it
+    about ZONE_MOVABLE; warned_before: has the race warned before; between: the task that is between two pageblocks
+    now, without a lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock.
     """
 
     who: str
@@ -104,7 +104,7 @@ class Facts:
     @property
     def things(self) -> str:
         """All that it did, in some words."""
-        return "; ".join(self.said) or "goes on to its next preemption point"
+        return "; ".join(dict.fromkeys(self.said))
 
 
 Rule = tuple[Callable[[Facts], object], str, str]
@@ -146,15 +146,15 @@ RULES: tuple[Rule, ...] = (
      "It undoes only what it has isolated itself, and returns `{f.end}`."),
     (lambda f: f.of("undo"),
      "{f.who} gives {f.back} back", "It undoes what it has isolated itself."),
-    (lambda f: f.errno not in (None, "0"), "{f.who} fails", "It {f.things}."),
+    (lambda f: f.errno not in (None, "0"), "{f.who} fails", "In this step: {f.things}."),
     (lambda f: f.errno == "0" and f.result == 0,
      "{f.who} is done", "Every pageblock of its range is isolated: it returns 0."),
-    (lambda f: f.errno == "0", "{f.who} is done", "It {f.things}."),
+    (lambda f: f.errno == "0", "{f.who} is done", "In this step: {f.things}."),
     (lambda f: f.waits, "{f.who} waits", "`{f.waits}` is taken: it sleeps until it is given back."),
     (lambda f: f.result == 0 and f.of("drain"),
      "{f.who} has {f.here}, and goes on",
      "The pages on the per-CPU lists of {f.here} are drained, `ret` is 0: on to the next pageblock, without a lock."),
-    (lambda f: True, "{f.who} goes on", "It {f.things}."),
+    (lambda f: True, "{f.who} goes on", "In this step: {f.things}."),
 )  # fmt: skip
 
 

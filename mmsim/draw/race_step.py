@@ -40,9 +40,10 @@ class RaceFigure(Figure):
     def body(self) -> str:
         """Listing and state side by side where there is room; pageblocks and the row of steps below."""
         step = self.step
-        state = f'<div class="mmsim-state">{variables(step)}{facts(step)}{reason(step)}</div>'
+        state = f'<div class="mmsim-state">{variables(step)}{facts(step)}</div>'
         code = f'<div class="mmsim-ran">{listing(step)}{elsewhere(step)}</div>'
-        return f'<div class="mmsim-race"><div class="mmsim-cols">{code}{state}</div>{blocks(step)}{dots(step)}</div>'
+        columns = f'<div class="mmsim-cols">{reason(step)}{code}{state}</div>'
+        return f'<div class="mmsim-race">{columns}{blocks(step)}{dots(step)}</div>'
 
 
 # -- pieces of HTML ----------------------------------------------------------------------------------
@@ -185,9 +186,11 @@ def plain(step: RaceStep) -> Iterator[str]:
     yield ""
     for actor in step.actors:
         values = ", ".join(f"{name} = {value}" for name, value, _ in actor.values)
-        yield f"{actor.letter} {actor.name}: {'at ' + step.listing[actor.stands].strip() if actor.stands is not None else actor.where}; {values}"
+        where = actor.where if actor.stands is None else f"at {step.listing[actor.stands].strip()}"
+        yield f"{actor.letter} {actor.name}: {where}; {values}"
     for lock in step.locks:
-        yield f"{lock.name}: {'held by ' + lock.owner if lock.owner else 'free'}" + (f"; {lock.note}" if lock.note else "")
+        state = f"held by {lock.owner}" if lock.owner else "free"
+        yield f"{lock.name}: {state}{lock.note and '; '}{lock.note}"
     names = {actor.number: actor.name for actor in step.actors}
     for now in step.pageblocks:
         by = f" by {names[now.by]}" if now.by is not None else ""

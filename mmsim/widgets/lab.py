@@ -14,10 +14,14 @@ from traitlets import TraitError
 
 from mmsim.draw import Figure
 from mmsim.draw.figure import STYLE
+from mmsim.machine.machine import Machine
+from mmsim.machine.races import Racer
 from mmsim.mm.kernel import ChangeName
 from mmsim.series import STAGES
+from mmsim.sim.interleavings import Move
 from mmsim.widgets.controls import Control
 from mmsim.widgets.parts import button, chooser, offer, row, toggle
+from mmsim.widgets.stories import Course, opened
 from mmsim.widgets.telling import Pictures, Scene, Setting, Step
 from mmsim.widgets.walk import END, PROBLEMS, Walk
 
@@ -71,6 +75,7 @@ class Lab(w.VBox):  # type: ignore[misc]
             self.outcome.observe(self.choose, "index")
             yield from (self.overview, self.outcome)
         yield from (self.error, self.walk.row, self.walk.stack)
+        yield from () if self.walk.paper is None else (self.walk.paper,)
 
     @property
     def setting(self) -> Setting:
@@ -99,9 +104,10 @@ class Lab(w.VBox):  # type: ignore[misc]
             self.quiet = False
 
     def choose(self, change: Any) -> None:
-        """Walk through the outcome chosen."""
+        """Walk through the outcome chosen, from its start."""
         if not self.quiet:
-            self.walk.tell(self.told.tellings[change["new"]])
+            telling = self.told.tellings[change["new"]]
+            self.walk.tell(telling, telling.start)
 
     def happen(self, name: str) -> None:
         """Add an event to the story, and go to its end."""
@@ -168,5 +174,15 @@ def carry(knob: Any, value: Any) -> None:
 
 
 def stepper(pictures: Sequence[Figure], captions: Sequence[str] | None = None, title: str = "") -> Lab:
-    """Pictures to step through. Without captions: their descriptions."""
+    """Pictures to step through, each under its caption if there are any."""
     return Lab(title, Pictures(pictures, captions))
+
+
+def run(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int | Move] = (), title: str = "") -> Lab:
+    """A race along a schedule, such as that of an outcome, to step through; a path alone without one."""
+    return Lab(title, Course(machine, racers, schedule))
+
+
+def open_run(run: Mapping[str, Any], title: str = "") -> Lab:
+    """The run of a verdict to step through; a race opens at the move that decided."""
+    return Lab(title, opened(run), patches=run["patches"])

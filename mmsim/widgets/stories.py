@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 from typing import Any
 
 from mmsim import draw
 from mmsim.draw import Figure
 from mmsim.draw.figure import size as readable
-from mmsim.draw.lanes import describe
-from mmsim.draw.race import rows_of
+from mmsim.draw.race_steps import deciding_frame
 from mmsim.machine.machine import Machine
-from mmsim.machine.races import explore
+from mmsim.machine.races import Racer, explore
 from mmsim.machine.result import Result
 from mmsim.machine.sizes import size
+from mmsim.questions.runs import named
 from mmsim.scenario.replay import carry_out, racer
-from mmsim.sim.interleavings import Outcome
+from mmsim.sim.interleavings import Move
 from mmsim.widgets.controls import filled
-from mmsim.widgets.telling import Setting, Step, Telling, Told, View, short
+from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
 Drawing = Callable[[Machine, int], Figure]  # of a machine, and the length of its trace before the last step
 
@@ -46,12 +45,12 @@ class Story:
         """The story, from the machine that has booted to its end."""
         steps = filled([*self.steps, *setting.added], setting.values)
         boot = partial(Machine, patches=setting.patches, **filled(self.machine, setting.values))
-        captions = ["the machine has booted", *map(phrase, steps)]
-        return Told([Telling(captions, Run(steps, boot, self.picture).view)])
+        return Told([Telling(len(steps) + 1, Run(steps, boot, self.picture).view, len(steps))])
 
 
 class Run:
-    """A story on its way: its machine goes forward, and a fresh one starts when a step lies behind."""
+    """A story on its way: its machine goes forward, and a fresh one starts when a step lies behind. `said`: what was so
+    after each step."""
 
     def __init__(self, steps: Sequence[Step], boot: Callable[[], Machine], draw: Drawing) -> None:
         self.steps, self.boot, self.draw = steps, boot, draw
@@ -59,7 +58,7 @@ class Run:
 
     def start(self) -> None:
         """A machine that has booted."""
-        self.machine, self.results, self.ends = self.boot(), list[Result](), list[str]()
+        self.machine, self.results, self.said = self.boot(), list[Result](), list[str]()
         self.booted = self.before = len(self.machine.trace)
 
     def go_to(self, step: int) -> None:
@@ -70,15 +69,22 @@ class Run:
             if self.machine.trace.panicked is None:
                 self.before = len(self.machine.trace)
                 self.results.append(carry_out(self.machine, task))
-                self.ends.append(ending(self.machine, task, self.results[-1]))
+                self.said.append(ended(self.machine, task, self.results[-1]))
 
     def view(self, step: int) -> View:
-        """The story so far, the machine as it is then, and what its kernel has logged."""
+        """The step in a sentence, the machine as it is then, and what its kernel has logged."""
         self.go_to(step)
         log = draw.log(self.machine, "Kernel log since boot", self.booted)
         if self.results and (new := len(self.results[-1].log)):
             log = replace(log, description=f"{log.description} The step shown has added {new}.")
-        return View(self.draw(self.machine, self.before), story(self.steps, self.ends), [log])
+        return View(self.draw(self.machine, self.before), self.sentence(step), [log])
+
+    def sentence(self, step: int) -> str:
+        """What a step did, and how that ended."""
+        if step == 0:
+            return "The machine has booted."
+        end = self.said[step - 1] if step <= len(self.said) else "nobody can do it, the machine has stopped"
+        return f"Step {step} of {len(self.steps)}: {phrase(self.steps[step - 1])}: {end}."
 
 
 PHRASES = {
@@ -102,25 +108,17 @@ def phrase(step: Step) -> str:
     return " ".join([step["do"], *(f"{key}={value}" for key, value in step.items() if key not in ("do", "expect"))])
 
 
-def ending(machine: Machine, step: Step, result: Result) -> str:
-    """How a step has ended; a request that the guest didn't meet has not ended well, even if nothing failed."""
-    device = machine.device
-    if step["do"] != "resize" or result.errno != "0" or result.panic or device is None:
-        return result.end
-    if device.size > device.requested_size:
-        return f"{readable(device.size)} stay"
-    return result.end if device.size == device.requested_size else f"only {readable(device.size)} are plugged"
-
-
-def story(steps: Sequence[Step], ends: Sequence[str]) -> str:
-    """The steps with how they ended; the last one done is marked, those to come have no ending yet."""
-    items = []
-    for number, step in enumerate(steps):
-        here = number == len(ends) - 1
-        end = f": <b>{ends[number]}</b>" if number < len(ends) else ""
-        current = ' aria-current="step"' if here else ""
-        items.append(f"<li{current}>{escape(phrase(step))}{end}{' ← shown' if here else ''}</li>")
-    return f'<ol class="mmsim-story">{"".join(items)}</ol>' if items else ""
+def ended(machine: Machine, step: Step, result: Result) -> str:
+    """What is so after a step. Of a resize that is how much is plugged, whatever the driver said."""
+    if result.panic:
+        return "the kernel panics"
+    if result.errno != "0":
+        return f"it fails with -{result.errno}"
+    if step["do"] != "resize" or machine.device is None:
+        return "done"
+    plugged, wanted = machine.device.size, machine.device.requested_size
+    verb = "are plugged" if plugged == wanted else "stay plugged" if plugged > wanted else "are all that is plugged"
+    return f"{readable(plugged)} {verb}"
 
 
 @dataclass(frozen=True)
@@ -138,18 +136,43 @@ class Race:
         racers = [racer(task) for task in filled(self.tasks, setting.values)]
         machine = Machine(patches=setting.patches, **filled(self.machine, setting.values))
         found = explore(machine, *racers)
-        return Told([lanes(outcome) for outcome in found.outcomes], draw.outcomes(found))
+        tellings = [
+            replace(Course(machine, racers, outcome.schedule).telling(), name=draw.ending(outcome))
+            for outcome in found.outcomes
+        ]
+        return Told(tellings, draw.outcomes(found))
 
 
-def lanes(outcome: Outcome) -> Telling:
-    """One outcome, a step for each row of its lanes."""
-    rows, stops = rows_of(outcome), draw.lane_steps(outcome)
-    captions = [short(describe(outcome, rows, stop)) for stop in stops]
-    return Telling(captions, lambda step: lane_view(outcome, stops[step]), name=draw.ending(outcome))
+@dataclass(frozen=True)
+class Course:
+    """One run of a race, or of a path alone, step by step.
+
+    schedule: who takes each step; stop: the number of the move (from 1) at which a reader sees it first.
+    """
+
+    machine: Machine
+    racers: Sequence[Racer]
+    schedule: Sequence[int | Move] = ()
+    stop: int = 1
+
+    def tell(self, setting: Setting) -> Told:
+        """The same for every setting."""
+        return Told([self.telling()])
+
+    def telling(self) -> Telling:
+        """A step for each frame; on paper the one before it is decided how this ends."""
+        steps = draw.race_steps(self.machine, self.racers, self.schedule)
+        views = [View(draw.race_step(step)) for step in steps]
+        first = next((index for index, step in enumerate(steps) if step.last >= self.stop), 0)
+        return Telling(len(views), views.__getitem__, first, paper=max(deciding_frame(steps) - 1, 0))
 
 
-def lane_view(outcome: Outcome, step: int) -> View:
-    """The race when so many steps are done, and what has been logged by then."""
-    done = outcome.schedule[:step]
-    so_far = replace(outcome, schedule=done, events=outcome.events[: done[-1].last] if done else ())
-    return View(draw.lanes(outcome, step), after=[draw.log(so_far)])
+def opened(run: Mapping[str, Any]) -> Course | Story:
+    """What shows the run of a verdict (see `mmsim.questions.Verdict`): machine, patches, steps, schedule and stop."""
+    *before, last = run["steps"]
+    if "schedule" not in run:
+        return Story(run["machine"], run["steps"])
+    machine = Machine(patches=run["patches"], **run["machine"])
+    for step in before:
+        carry_out(machine, step)
+    return Course(machine, [named(task) for task in last["tasks"]], run["schedule"], run["stop"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Protocol
 
 from mmsim.draw import Figure
 from mmsim.mm.kernel import ChangeName
 
-NUMBERED = re.compile(r"^Step \d+ of \d+: ")
 Step = dict[str, Any]
 
 
@@ -25,31 +24,34 @@ class Setting:
 
 @dataclass(frozen=True)
 class View:
-    """What is to be seen at a step: a picture, which is also the step's text, and what stands around it."""
+    """What is to be seen at a step: a picture, which is also the step's text, a sentence above it, figures below.
+
+    says: the sentence, which is announced; "" where the picture says it itself.
+    """
 
     picture: Figure
-    before: str = ""  # HTML
+    says: str = ""
     after: Sequence[Figure] = ()
 
     @property
     def html(self) -> str:
         """The page, without the style sheet."""
-        return self.before + "".join(figure.html(style=False) for figure in (self.picture, *self.after))
+        says = f'<p class="mmsim-says" role="status">{escape(self.says)}</p>' if self.says else ""
+        return says + "".join(figure.html(style=False) for figure in (self.picture, *self.after))
 
 
 @dataclass(frozen=True)
 class Telling:
-    """Steps from 0 on: a caption for each, and what draws it. `at_end`: a reader first sees the last one."""
+    """So many steps, from 0 on, and what draws one.
 
-    captions: Sequence[str]
+    start: the step that is seen first; paper: the one that is printed, None for the one that is seen.
+    """
+
+    steps: int
     draw: Callable[[int], View]
-    at_end: bool = True
+    start: int = 0
     name: str = ""
-
-    @property
-    def start(self) -> int:
-        """The step that is seen first."""
-        return len(self.captions) - 1 if self.at_end else 0
+    paper: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,16 @@ class Scene(Protocol):
 
 
 class Pictures:
-    """Pictures that are there already; without captions: their descriptions."""
+    """Pictures that are there already, each under its caption if there are any."""
 
     def __init__(self, pictures: Sequence[Figure], captions: Sequence[str] | None = None) -> None:
         if not pictures:
             raise ValueError("there is no picture to show")
-        self.views = [View(picture) for picture in pictures]
-        self.captions = [short(p.description) for p in pictures] if captions is None else captions
-        if len(self.captions) != len(pictures):
-            raise ValueError(f"{len(self.captions)} captions for {len(pictures)} pictures")
+        said = [""] * len(pictures) if captions is None else captions
+        if len(said) != len(pictures):
+            raise ValueError(f"{len(said)} captions for {len(pictures)} pictures")
+        self.views = [View(picture, says) for picture, says in zip(pictures, said, strict=True)]
 
     def tell(self, setting: Setting) -> Told:
         """The same for every setting."""
-        return Told([Telling(self.captions, self.views.__getitem__, at_end=False)])
-
-
-def short(description: str) -> str:
-    """A description as a caption, which has a number already."""
-    return NUMBERED.sub("", description)
+        return Told([Telling(len(self.views), self.views.__getitem__)])

@@ -10,7 +10,7 @@ import ipywidgets as w
 from ipywidgets.widgets.widget_string import HTMLStyle
 
 from mmsim.draw import Document
-from mmsim.widgets.parts import WIDE, button, chooser, offer, row
+from mmsim.widgets.parts import WIDE, button, row
 from mmsim.widgets.telling import Telling, View
 
 DELAY = 0.15  # seconds without a move until the pages that nobody looks at are drawn
@@ -20,13 +20,13 @@ PROBLEMS = (ValueError, OSError)  # what a scene raises for what can't be done
 
 
 class Walk:
-    """Back and Forward, a slider and a list of captions over a stack of pages, all tied together in the browser.
+    """Back and Forward and a slider over a stack of pages, tied together in the browser.
 
     The page that is looked at is drawn at once, the others when nothing moves, or when they are stepped to.
     """
 
     def __init__(self, telling: Telling, verbs: tuple[str, str] = VERBS) -> None:
-        start, last = telling.start, len(telling.captions) - 1
+        start, last = telling.start, telling.steps - 1
         self.telling = telling
         self.timer: asyncio.TimerHandle | None = None
         self.views: list[View | None] = [None] * (last + 1)
@@ -34,19 +34,17 @@ class Walk:
         self.layout, self.style = w.Layout(width="100%", margin="0"), HTMLStyle()
         self.pool = [self.area() for _ in self.views]
         self.show(start, telling.draw(start))
-        self.stack = w.Stack(self.pool, selected_index=start, layout=self.layout)
+        self.stack = w.Stack(self.pool, selected_index=start, layout=self.layout).add_class("mmsim-pages")
         self.slider = w.IntSlider(start, 0, last, description="Step", style=WIDE)
-        self.captions = chooser("Go to", telling.captions, 0, start)
         back = button(verbs[0], partial(self.go, -1)).add_class("step-back")
         forward = button(verbs[1], partial(self.go, 1)).add_class("step-forward")
-        self.row = row([back, forward, self.slider, self.captions]).add_class("step-row")
+        self.row = row([back, forward, self.slider]).add_class("step-row")
         if verbs != VERBS and last == 1:  # the buttons say it all
-            self.captions.layout.display = self.slider.layout.display = "none"
+            self.slider.layout.display = "none"
             self.row.add_class("step-two")
-        self.links = [
-            w.jsdlink((self.slider, "value"), (self.stack, "selected_index")),
-            w.jslink((self.slider, "value"), (self.captions, "index")),
-        ]
+        self.link = w.jsdlink((self.slider, "value"), (self.stack, "selected_index"))
+        self.paper = None if telling.paper is None else self.area().add_class("mmsim-paper")
+        self.print()
         self.slider.observe(lambda change: self.look(change["new"]), "value")
 
     def area(self, value: str = "") -> Any:
@@ -77,7 +75,7 @@ class Walk:
 
         Raises what drawing raises, and then nothing has changed.
         """
-        last = len(telling.captions) - 1
+        last = telling.steps - 1
         if step is None:
             step = END if self.slider.value == self.slider.max else self.slider.value
         step = min(step, last)
@@ -86,21 +84,22 @@ class Walk:
         self.pool += [self.area() for _ in range(last + 1 - len(self.pool))]
         self.show(step, view)
         self.fit(step, last)
+        self.print()
         self.draw_later()
 
-    def fit(self, step: int, last: int) -> None:
-        """Fit the controls to the steps, in an order in which none is sent to where it can't be yet.
+    def print(self) -> None:
+        """What is to be seen on paper, where nobody can step."""
+        if self.paper is not None:
+            self.paper.value = self.look(self.telling.paper or 0).html.replace(' role="status"', "")
 
-        The stack first, which must have the page that the browser selects; then the slider, which moves the list with
-        it. The list moves the slider, too: one that still ended before the list does would take both back.
-        """
+    def fit(self, step: int, last: int) -> None:
+        """Fit the controls to the steps: first the stack, which must have the page that the slider selects."""
         with self.stack.hold_sync():
             if len(self.stack.children) != last + 1:
                 self.stack.children = self.pool[: last + 1]
             self.stack.selected_index = step
         with self.slider.hold_sync():
             self.slider.max, self.slider.value = last, step
-        offer(self.captions, self.telling.captions, 0, step)
 
     def draw_all(self) -> None:
         """Draw what is left, now."""
