@@ -22,25 +22,31 @@ def grown(patches=STAGES[-1], online="online_movable"):
     return machine
 
 
-def exploration(patches=(), pageblocks=3, limit=None):
+def racing(patches=(), pageblocks=3):
     """Two isolations of overlapping ranges in ZONE_MOVABLE; the second range is one pageblock in the middle."""
     machine = Machine(patches, "128M", zone_of=[["addr:0", "addr:128M", "Movable"]])
-    return explore(
-        machine,
+    return machine, [
         race("isolate", "A", start=0, end=pageblocks * 512, flags=["REPORT_FAILURE"]),
         race("isolate", "B", start=512, end=1024, flags=["REPORT_FAILURE"]),
-        limit=limit,
-    )
+    ]
+
+
+def exploration(patches=(), pageblocks=3, limit=None):
+    """Every outcome of that race."""
+    machine, racers = racing(patches, pageblocks)
+    return explore(machine, *racers, limit=limit)
 
 
 def figures():
-    """One figure of each kind, all but the last with an SVG."""
+    """One figure of each kind."""
     machine, races = grown(), exploration()
+    steps = draw.race_steps(*racing({4}), [0, 0, 1, 1, 1])
     return [
         draw.strip(machine), draw.strip(machine, 33, unit="pageblock"), draw.zones(machine),
         draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3),
         draw.lanes(exploration(pageblocks=60).outcomes[0]),
         draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
+        *map(draw.race_step, steps),
     ]  # fmt: skip
 
 
@@ -67,9 +73,9 @@ def test_zones_says_span_present_managed_free():
 
 def test_lanes_tells_a_race_step_by_step():
     first, second = exploration().outcomes
-    assert draw.ending(first) == "A 0, B -EBUSY, WARN"
+    assert draw.ending(first) == "B loses: -EBUSY, a warning"
     picture = draw.lanes(second)
-    assert picture.title == "A and B race: A -EBUSY, B 0, WARN"
+    assert picture.title == "A and B race: A loses: -EBUSY, a warning"
     assert rows(picture) == [
         ["1", "A", "starts"],
         ["2", "A", "isolates pageblock 0x0"],
@@ -104,7 +110,7 @@ def test_long_runs_are_folded():
 
 def test_a_panic_is_told_once():
     outcome = exploration({4}).reaching("NULL")[0]
-    assert draw.ending(outcome) == "A 0, B never returns, WARN, kernel panic"
+    assert draw.ending(outcome) == "B never returns: a warning, dump_page(NULL), a kernel panic"
     assert rows(draw.lanes(outcome))[-1][2] == (
         "WARNING at mm/page_isolation.c set_migratetype_isolate; dump_page(NULL): unmovable page; "
         "panic: BUG: kernel NULL pointer dereference in dump_page"
@@ -260,6 +266,8 @@ CONTRASTS = (
     ("kernel", "kernel-soft", 3), ("focus", "bg", 3), ("focus", "soft", 3),
     ("movable", "bg", 4.5), ("good", "bg", 4.5), ("bg", "fg", 4.5), ("on", "focus", 4.5), ("on", "worker", 4.5),
     ("worker", "bg", 3), ("bg", "muted", 4.5),
+    ("on", "core", 4.5), ("fg", "core-soft", 4.5), ("fg", "worker-soft", 4.5), ("core", "bg", 3),
+    ("core", "core-soft", 3), ("worker", "worker-soft", 3),
 )
 COLOURS = re.findall(r"--mmsim-([a-z-]+):light-dark\((#[0-9a-f]{6}),(#[0-9a-f]{6})\)", STYLE)
 SCHEMES = {"light": {name: light for name, light, _ in COLOURS}, "dark": {name: dark for name, _, dark in COLOURS}}
@@ -278,7 +286,9 @@ def test_style_sheet_knows_every_class_and_colour():
             for name in value.split()}  # fmt: skip
     known = set(re.findall(r"\.(mmsim-[a-z-]+)", STYLE))
     assert used - known <= {"mmsim-equal", "mmsim-mark", "mmsim-src"}
-    assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == {name for name, *_ in COLOURS} | {"hang"}
+    assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == {
+        "hang", "actor", "actor-soft", *(name for name, *_ in COLOURS)
+    }  # fmt: skip
     assert not re.search("animation|transition", STYLE)
 
 

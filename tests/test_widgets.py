@@ -6,10 +6,11 @@ pytest.importorskip("ipywidgets")
 
 import ipywidgets
 from ipywidgets.embed import dependency_state
-from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, story
+from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, says
 
 from mmsim import Machine, draw, widgets
 from mmsim.chapters import home, patch1, patch5
+from mmsim.questions import check
 
 pytestmark = pytest.mark.usefixtures("no_loop")
 KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
@@ -33,12 +34,18 @@ every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 @every
 def test_a_widget_ends_with_its_steps_and_their_pages(make):
     lab = make()
-    back, forward, slider, captions = lab.children[-2].children
-    assert lab.children[-1] is lab.walk.stack
+    controls, stack = lab.children[-2:] if lab.walk.paper is None else lab.children[-3:-1]
+    back, forward, slider = controls.children
+    assert stack is lab.walk.stack
     assert {"stepper", "mmsim-stepper"} <= set(lab._dom_classes)
     assert (back._dom_classes, forward._dom_classes) == (("step-back",), ("step-forward",))
-    assert slider.max + 1 == len(captions.options) == len(pages(lab))
-    assert slider.value == captions.index == lab.walk.stack.selected_index
+    assert slider.max + 1 == len(pages(lab))
+    assert slider.value == stack.selected_index
+
+
+@every
+def test_a_step_announces_one_sentence_at_most(make):
+    assert all(page.count('role="status"') <= 1 for page in pages(make()))
 
 
 @every
@@ -61,7 +68,7 @@ def test_a_widget_is_stored_with_its_text(make):
 @every
 def test_every_control_has_a_name(make):
     found = [part for part in inside(make()) if isinstance(part, KINDS)]
-    assert len(found) >= 4
+    assert len(found) >= 3
     assert all(control.description for control in found)
 
 
@@ -74,9 +81,9 @@ def test_a_static_page_has_every_page_and_what_ties_them(make):
     assert sum(page.count("<style>") for page in stored) == 1, "one style sheet a widget"
     slider = f"IPY_MODEL_{lab.walk.slider.model_id}"
     links = [model for model in state.values() if "Link" in model["_model_name"]]
-    assert {(link["_model_name"], *link["source"], link["target"][1]) for link in links} == {
-        ("DirectionalLinkModel", slider, "value", "selected_index"), ("LinkModel", slider, "value", "index")
-    }  # fmt: skip
+    assert [(link["_model_name"], *link["source"], link["target"][1]) for link in links] == [
+        ("DirectionalLinkModel", slider, "value", "selected_index")
+    ]
 
 
 @every
@@ -87,7 +94,7 @@ def test_pages_share_what_they_can(make):
 
 def test_back_and_forward_stay_within_the_steps():
     lab = widgets.stepper(pictures())
-    back, forward, _, _ = lab.walk.row.children
+    back, forward, _ = lab.walk.row.children
     seen = []
     for button in (back, forward, forward, forward, back):
         button.click()
@@ -106,9 +113,11 @@ def test_a_stepper_shows_the_sliders_picture():
     assert stepper.text.startswith("Grown\nThe host asks for 128 MiB")
 
 
-def test_captions_are_the_pictures_descriptions_unless_given():
-    assert widgets.stepper(pictures(), ["one", "two", "three"]).walk.captions.options[2] == ("2: three", 2)
-    assert widgets.stepper(pictures()).walk.captions.options[1][0].startswith("1: The host asks for 128 MiB")
+def test_captions_stand_above_the_pictures_if_they_are_given():
+    lab = widgets.stepper(pictures(), ["one", "two", "<three>"])
+    lab.walk.slider.value = 2
+    assert says(lab) == "<three>"
+    assert "mmsim-says" not in "".join(pages(widgets.stepper(pictures())))
 
 
 def test_a_stepper_wants_a_caption_for_each_picture():
@@ -163,8 +172,8 @@ def test_every_page_is_what_a_fresh_machine_shows_after_these_steps():
             before = len(machine.trace)
             machine.attempt(method, *arguments)
         assert draw.strip(machine, since=before).html(style=False) in page
-        assert page.count('aria-current="step"') == page.count("← shown") == (step > 0)
-        assert page.count("</b>") - page.count("<figcaption><b>") >= step, "an ending for each step done"
+        lab.walk.slider.value = step
+        assert says(lab).startswith(f"Step {step} of 5: " if step else "The machine has booted.")
 
 
 def test_what_a_step_has_moved_has_an_arrow_on_its_page_alone():
@@ -177,20 +186,34 @@ def test_what_a_step_has_moved_has_an_arrow_on_its_page_alone():
 def test_a_request_that_was_not_met_is_never_ok():
     lab = patch5.partial_block()
     lab.patches[5].value = False
-    assert story(lab)[-1].endswith(": 128 MiB stay ← shown")
+    assert says(lab).endswith(": 128 MiB stay plugged.")
 
 
-def test_the_story_tells_how_each_step_ended_and_the_log_why():
+def test_a_step_says_how_it_ended_and_the_log_why():
     lab = patch5.partial_block()
     lab.patches[5].value = False
-    assert story(lab)[2] == "online_movable > memory33/state: -EPERM"
     lab.walk.slider.value = 3
-    assert story(lab)[2:] == ["online_movable > memory33/state: -EPERM ← shown", "allocate 20M as program",
-                              "the host asks for 40 MiB"]  # fmt: skip
+    assert says(lab) == "Step 3 of 5: online_movable > memory33/state: it fails with -EPERM."
     page = pages(lab)[3]
     assert "The step shown has added 1." in page
     assert "MOVABLE not supported" in page
     assert "MOVABLE not supported" not in pages(lab)[2]
+
+
+def test_what_is_still_to_come_is_not_told():
+    lab = patch5.partial_block()
+    lab.walk.draw_all()
+    assert ["allocate" in page for page in pages(lab)] == [False] * 4 + [True, False]
+
+
+@pytest.mark.parametrize(
+    ("to", "end"), [("32M", "32 MiB are plugged"), ("0", "12 MiB stay plugged"), ("256M", "128 MiB are all that is")]
+)
+def test_a_resize_says_what_is_plugged_then(to, end):
+    machine = {"boot_memory": "4G", "virtio_mem": {"requested": "64M", "region": "256M", "usable": "128M"},
+               "cmdline": "memhp_default_state=online_kernel"}  # fmt: skip
+    steps = [{"do": "allocate", "as": "kernel", "size": "12M", "gfp": "GFP_KERNEL"}, {"do": "resize", "to": to}]
+    assert end in says(widgets.Lab("", widgets.Story(machine, steps)))
 
 
 def test_who_moves_a_control_stays_at_the_step():
@@ -198,7 +221,7 @@ def test_who_moves_a_control_stays_at_the_step():
     lab.walk.slider.value = 1
     lab.inputs["grow"].value = 144
     assert blocks(lab)["memory33"] == ("offline", "OFFLINE_PARTIAL", "16 MiB")
-    assert lab.walk.slider.value == lab.walk.stack.selected_index == lab.walk.captions.index == 1
+    assert lab.walk.slider.value == lab.walk.stack.selected_index == 1
 
 
 def test_events_are_steps_of_the_story():
@@ -206,7 +229,7 @@ def test_events_are_steps_of_the_story():
     lab.walk.slider.value = 2
     lab.buttons["Offline memory33"].click()
     assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (6, 6, 7)
-    assert story(lab)[5].startswith("offline > memory33/state: ")
+    assert says(lab).startswith("Step 6 of 6: offline > memory33/state: ")
     lab.buttons["Start again"].click()
     assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (5, 5, 6)
 
@@ -247,7 +270,11 @@ def test_a_story_ends_with_a_panic():
     steps = [{"do": "isolate", "start": "addr:44M", "end": "addr:46M", "flags": ["REPORT_FAILURE"]}] * 3
     machine = {"boot_memory": "64M", "zone_of": [["addr:0", "addr:64M", "Movable"]]}
     lab = widgets.Lab("", widgets.Story(machine, steps, lambda machine, since: draw.zones(machine)), patches=[4])
-    assert [item.split(": ")[1:] for item in story(lab)] == [["ok"], ["kernel panic ← shown"], []]
+    seen = []
+    for step in (1, 2, 3):
+        lab.walk.slider.value = step
+        seen.append(says(lab).split(": ")[-1])
+    assert seen == ["done.", "the kernel panics.", "nobody can do it, the machine has stopped."]
 
 
 # -- a race ------------------------------------------------------------------------------------------
@@ -256,10 +283,10 @@ def test_a_story_ends_with_a_panic():
 @pytest.mark.parametrize(
     ("zone", "patches", "endings"),
     [
-        ("Movable", [], {"A 0, B -EBUSY, WARN", "A -EBUSY, B 0, WARN"}),
-        ("Normal", [], {"A 0, B -EBUSY", "A -EBUSY, B 0"}),
-        ("Movable", [1], {"A 0, B -EBUSY", "A -EBUSY, B 0"}),
-        ("Movable", [1, 3, 4], {"A 0, B -EBUSY", "A -EBUSY, B 0"}),
+        ("Movable", [], {"B loses: -EBUSY, a warning", "A loses: -EBUSY, a warning"}),
+        ("Normal", [], {"B loses: -EBUSY", "A loses: -EBUSY"}),
+        ("Movable", [1], {"B loses: -EBUSY", "A loses: -EBUSY"}),
+        ("Movable", [1, 3, 4], {"B loses: -EBUSY", "A loses: -EBUSY"}),
     ],
 )
 def test_the_losers_noise_depends_on_zone_and_patches(zone, patches, endings):
@@ -279,19 +306,32 @@ def test_only_4_without_1_panics():
     assert not any("kernel panic" in name for name in outcomes(lab))
 
 
-def test_an_outcome_has_its_own_steps():
+def test_an_outcome_has_its_own_steps_from_the_first_that_changes_something():
     lab = patch1.race()
     lab.outcome.value = 1
-    assert lab.picture.title.endswith("A -EBUSY, B 0, WARN")
-    assert lab.walk.slider.value == lab.walk.slider.max == 8
-    lab.walk.slider.value = 2
-    assert lab.picture.description == "Step 2 of 8: A isolates pageblock 0x2c00."
-    assert lab.walk.captions.options[2] == ("2: A isolates pageblock 0x2c00.", 2)
+    assert (lab.walk.slider.value, lab.walk.slider.max) == (0, 5)
+    assert (lab.picture.title, lab.picture.description) == ("Steps 1–2 of 8", "A isolates 44 MiB.")
+    lab.walk.slider.value = 4
+    assert lab.picture.description == "A finds 46 MiB isolated, and warns."
     lab.patches[1].value = True
-    assert lab.picture.title.endswith("A -EBUSY, B 0"), "the same outcome, and what patch 1 makes of it"
+    assert lab.picture.description == "A finds 46 MiB isolated, and leaves.", "the same step with patch 1"
 
 
 def test_the_log_of_a_race_grows_with_its_steps():
     lab = patch1.race()
-    said = ["WARNING: CPU" in page for page in pages(lab)]
-    assert said == [False] * 9 + [True]
+    lab.walk.draw_all()
+    assert ["WARNING: CPU" in page for page in pages(lab)] == [False] * 6 + [True]
+
+
+def test_on_paper_there_is_the_step_before_the_one_that_decides():
+    lab = patch1.race()
+    assert "Step 7 of 9" in lab.walk.paper.value
+    assert "WARNING" not in lab.walk.paper.value
+    lab.outcome.value = 1
+    assert "Step 6 of 8" in lab.walk.paper.value
+
+
+def test_the_run_of_a_verdict_opens_where_it_decided():
+    verdict = check("patch1/atomic-walk", {"both": "no: who makes A fail has succeeded"})
+    lab = widgets.open_run(verdict.run, "The run")
+    assert lab.picture.step.last == verdict.run["stop"]

@@ -71,12 +71,12 @@ def test_moving_makes_no_new_widgets(make):
 
 
 def test_the_browser_hears_of_the_picture_first_and_of_a_step_before_it_is_chosen(monkeypatch):
-    """The page of a step, then the slider's new end, then the list, which moves the slider, too."""
+    """The page of a step, then the slider's new end."""
     lab, heard = patch5.partial_block(), []
     monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: heard.append(self))
     lab.buttons["50 seconds pass"].click()
     shown, *others = reversed(lab.walk.pool)
-    order = [heard.index(part) for part in (shown, lab.walk.stack, lab.walk.slider, lab.walk.captions, others[-1])]
+    order = [heard.index(part) for part in (shown, lab.walk.stack, lab.walk.slider, others[-1])]
     assert order == sorted(order)
 
 
@@ -104,7 +104,7 @@ def test_a_widget_goes_on_where_it_was_when_its_cell_runs_again():
     again = patch5.partial_block()
     assert displayed(again)["text/plain"] == lab.text
     assert pages(again) == pages(lab)
-    assert again.walk.stack.selected_index == again.walk.captions.index == 4
+    assert again.walk.stack.selected_index == again.walk.slider.value == 4
     assert displayed(patch5.partial_block())["text/plain"] == lab.text, "and again"
 
 

@@ -67,10 +67,10 @@ def pages(lab):
     return [page.value for page in lab.walk.stack.children]
 
 
-def story(lab):
-    """The story as the page shown tells it: each step with how it ended."""
-    items = re.findall("<li.*?</li>", pages(lab)[lab.walk.slider.value])
-    return [html.unescape(re.sub("<.*?>", "", item)) for item in items]
+def says(lab):
+    """The sentence of the step shown."""
+    (text,) = re.findall(r'<p class="mmsim-says[^>]*role="status">(.*?)</p>', pages(lab)[lab.walk.slider.value])
+    return html.unescape(re.sub("<.*?>", "", text))
 
 
 def displayed(lab):

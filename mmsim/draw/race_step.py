@@ -13,7 +13,7 @@ from mmsim.draw.race_facts import place
 from mmsim.draw.race_steps import Actor, Cell, RaceStep
 from mmsim.mm.mmzone import pageblock_nr_pages
 
-KINDS = 3  # of actors that look different: one more looks like the last of these, with a letter of its own
+KINDS = ("first", "second", "third")  # actors that look different; one more looks like the third, with its own letter
 
 
 def race_step(step: RaceStep, title: str = "") -> RaceFigure:
@@ -35,12 +35,12 @@ class RaceFigure(Figure):
     def caption(self) -> str:
         """The actor's badge, the number and the headline."""
         head = f"{badge(self.step, self.step.actor)} <b>{escape(self.title)}</b> · {escape(self.description[:-1])}"
-        return f'<figcaption class="mmsim-head">{head}</figcaption>'
+        return f'<figcaption>{head}</figcaption>'
 
     def body(self) -> str:
         """Listing and state side by side where there is room; pageblocks and the row of steps below."""
         step = self.step
-        state = f'<div class="mmsim-state">{variables(step)}{facts(step)}</div>'
+        state = f'<div>{variables(step)}{facts(step)}</div>'
         code = f'<div class="mmsim-ran">{listing(step)}{elsewhere(step)}</div>'
         columns = f'<div class="mmsim-cols">{reason(step)}{code}{state}</div>'
         return f'<div class="mmsim-race">{columns}{blocks(step)}{dots(step)}</div>'
@@ -52,7 +52,7 @@ class RaceFigure(Figure):
 def kind(step: RaceStep, number: int) -> str:
     """The class of an actor."""
     index = [actor.number for actor in step.actors].index(number)
-    return f"mmsim-a{min(index, KINDS - 1)}"
+    return f"mmsim-{KINDS[min(index, len(KINDS) - 1)]}"
 
 
 def badge(step: RaceStep, number: int, spoken: bool = False) -> str:
