@@ -9,6 +9,7 @@ CLEAN = """html => {
     box.innerHTML = html;
     for (const style of box.querySelectorAll("style")) style.remove();
     for (const region of box.querySelectorAll("[tabindex]")) region.removeAttribute("tabindex");
+    for (const says of box.querySelectorAll("[role=status]")) says.removeAttribute("role");
     return box.innerHTML;
 }"""
 # Which of the cells that stand alone it is.
@@ -55,7 +56,8 @@ class Twins:
     def expected(self):
         """What is to be seen now."""
         areas = [part.value for part in self.lab.children if isinstance(part, ipywidgets.HTML)][1:]
-        areas.append(self.lab.walk.look(self.lab.walk.slider.value).html)
+        shown, paper = self.lab.walk.look(self.lab.walk.slider.value).html, self.lab.walk.paper
+        areas.insert(len(areas) - (paper is not None), shown)
         lists = [[str(label) for label, _ in part.options] for part in self.parts(ipywidgets.Dropdown)]
         says = [self.visit.page.evaluate(CLEAN, area) for area in areas]
         return {"says": says, "lists": lists}, [self.stand(part) for part in self.parts(*STAND)]
@@ -149,13 +151,10 @@ class Twins:
     def set(self, name, value):
         """Give a control here the value that it has there."""
         (part,) = (part for part in self.parts(*STAND) if part.description == name)
-        if part is self.lab.walk.captions:
-            part = self.lab.walk.slider  # the page ties the one to the other, and nothing does here
         if isinstance(part, ipywidgets.Dropdown):
             part.index = value
         else:
             part.value = value
-        self.lab.walk.captions.index = self.lab.walk.slider.value
 
 
 STAND = (ipywidgets.IntSlider, ipywidgets.Dropdown, ipywidgets.Checkbox)
