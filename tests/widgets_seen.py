@@ -29,7 +29,9 @@ BOOK = {f"{make.__module__.split('.')[-1]}.{make.__name__}": make for module in 
 
 
 def code_cells(name):
-    """The cells of code of a page's notebook."""
+    """The cells of code of a page's notebook; a page of mere Markdown has none."""
+    if (ROOT / f"{name}.md").exists():
+        return []
     notebook = json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 

@@ -17,7 +17,8 @@ def store(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     where = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=120, record_timing=False, coalesce_streams=True, resources=where).execute()
-    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    kept = {key: notebook.metadata[key] for key in ("kernelspec", "mmsim") if key in notebook.metadata}
+    notebook.metadata = {**kept, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
