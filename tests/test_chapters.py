@@ -11,8 +11,8 @@ import re
 from contextlib import redirect_stdout
 
 import pytest
-from book import PAGES, ROOT, TERM, glossary, linked, listed
 
+from book import PAGES, ROOT, TERM, glossary, linked, listed
 from mmsim import questions
 
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
@@ -30,6 +30,7 @@ UNASKED = {  # the chapters whose questions wait for a page that asks them
     "isolation": "ground/isolation",
     "patch1": "series/patch1, rebuilt",
 }
+LONGEST = 75  # minutes: 45, and 30 for the exercises
 MINUTES = 0.25  # by how much of it the minutes of a page may differ from what its words and questions take
 SPEED = 200  # words a minute
 
@@ -98,6 +99,7 @@ def test_the_minutes_of_a_chapter_are_those_of_its_words_and_questions(page):
     takes = page.words / SPEED + sum(questions.problem(name).minutes for name in page.asked)
     print(f"{page.name}: about {takes:.0f} minutes")
     assert page.about["minutes"] == pytest.approx(takes, rel=MINUTES)
+    assert page.about["minutes"] <= LONGEST
 
 
 # -- its questions ---------------------------------------------------------------------------------------
