@@ -443,3 +443,10 @@ def test_forced_colours_and_paper_are_thought_of():
     for kind in ("cell-used", "cell-free", "cell-hole", "cell-kernel", "cell-stuck", "cell-ghost", "cell-isolated"):
         assert f".mmsim-{kind}" in forced
     assert "var(" not in forced
+
+
+def test_without_a_driver_the_table_counts_what_the_cells_are():
+    machine = Machine(boot_memory="128M", zone_of=[(0, 32768, "Normal")])
+    figure = draw.strip(machine, 0)
+    assert "subblocks of 4 MiB" in figure.text
+    assert "32 free" in figure.text

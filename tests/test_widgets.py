@@ -10,6 +10,7 @@ from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, says
 
 from mmsim import Machine, draw, widgets
 from mmsim.chapters import home, patch1, patch5
+from mmsim.chapters import pages as pages_of
 from mmsim.questions import check
 
 pytestmark = pytest.mark.usefixtures("no_loop")
@@ -232,6 +233,42 @@ def test_events_are_steps_of_the_story():
     assert says(lab).startswith("Step 6 of 6: offline > memory33/state: ")
     lab.buttons["Start again"].click()
     assert (lab.walk.slider.value, lab.walk.slider.max, len(pages(lab))) == (5, 5, 6)
+
+
+def test_an_event_can_happen_again_and_what_was_taken_last_is_given_back_first():
+    lab = pages_of.who_gets_what()
+    for name in ("A program takes 48 MiB", "A program takes 48 MiB", "The program gives 48 MiB back"):
+        lab.buttons[name].click()
+    assert lab.error.value == ""
+    assert [end for _, end in ends(lab)] == ["ok", "ok", "ok"]
+    assert "20 free, 12 in use" in lab.text
+
+
+def test_what_could_not_be_done_has_not_happened():
+    lab = pages_of.who_gets_what()
+    lab.buttons["The program gives 48 MiB back"].click()
+    assert "nothing is held under the name" in lab.error.value
+    lab.buttons["A program takes 48 MiB"].click()
+    assert (lab.error.value, lab.happened) == ("", ["A program takes 48 MiB"])
+
+
+def test_the_program_fills_zone_movable_first_and_the_kernel_never_gets_there():
+    lab = pages_of.who_gets_what()
+    for name in ["A program takes 48 MiB"] * 2 + ["The kernel takes 48 MiB"] * 3:
+        lab.buttons[name].click()
+    assert ends(lab)[-1] == ("the kernel asks for 48 MiB", "-ENOMEM")
+    rows = [line.split() for line in lab.text.splitlines()[-2:]]
+    assert [row[6:] for row in rows] == [
+        ["8", "free,", "24", "kernel", "8,192", "free,", "24,576", "kernel"],
+        ["8", "free,", "24", "in", "use", "8,192", "free,", "24,576", "in", "use"],
+    ]
+    lab.buttons["A program takes 48 MiB"].click()
+    assert "in use" in lab.text.splitlines()[-2], "a program's pages may be in either zone"
+
+
+def ends(lab):
+    """The steps of the story and how they ended."""
+    return [tuple(line.removesuffix(" ← shown").rsplit(": ", 1)) for line in story(lab)]
 
 
 def small_lab(story):

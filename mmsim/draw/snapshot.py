@@ -85,8 +85,9 @@ class Block:
 class Snapshot:
     """Memory blocks in the order of their addresses, requested and plugged size in bytes, and what has moved.
 
-    nr_subblock: pages of a subblock. asked: the blocks that were asked for; others are summed up. moves: from
-    `since` to `mark`, both numbers of events of the trace. managed: bytes of each zone that can be hotplugged.
+    nr_subblock: pages of a subblock (of 4 MiB where no driver has any). asked: the blocks that were asked for; others
+    are summed up. moves: from `since` to `mark`, both numbers of events of the trace. managed: bytes of each zone that
+    can be hotplugged.
     """
 
     blocks: tuple[Block, ...]
@@ -123,7 +124,7 @@ def snapshot(
     blocks = tuple(block_of(machine, number, moves) for number in sorted({*asked, *others}))
     requested, plugged = (device.requested_size, device.size) if (device := machine.device) else (None, None)
     zones = tuple((z.name, z.managed_pages * PAGE_SIZE) for z in k.zones[ZONE_NORMAL:] if z.populated)
-    subblock = MEMORY_BLOCK_SIZE if machine.driver is None else machine.driver.subblock_size
+    subblock = MEMORY_BLOCK_SIZE // 32 if machine.driver is None else machine.driver.subblock_size
     return Snapshot(
         blocks, tuple(asked), subblock // PAGE_SIZE, requested, plugged, moves, sum(nr for _, _, nr in triples),
         start, mark, zones,

@@ -86,22 +86,23 @@ class Lab(w.VBox):  # type: ignore[misc]
 
     # -- what a reader does ------------------------------------------------------------------------------
 
-    def moved(self, change: Any = None, step: int | None = None) -> None:
-        """Tell the scene anew, or say why that can't be; at this step, or the present one."""
+    def moved(self, change: Any = None, step: int | None = None) -> bool:
+        """Tell the scene anew, or say why that can't be; at this step, or the present one. Tells whether it could."""
         if self.quiet:
-            return
+            return True
         try:
             told = self.scene.tell(self.setting)
             way = min(self.outcome.index, len(told.tellings) - 1) if self.outcome else 0
             self.walk.tell(told.tellings[way], step)
         except PROBLEMS as problem:
             self.error.value = f'<p role="alert"><b>This can\'t be done:</b> {escape(str(problem))}</p>'
-            return
+            return False
         self.error.value, self.told = "", told
         if told.overview:
             self.overview.value, self.quiet = told.overview.html(style=False), True
             offer(self.outcome, [telling.name for telling in told.tellings], 1, way)
             self.quiet = False
+        return True
 
     def choose(self, change: Any) -> None:
         """Walk through the outcome chosen, from its start."""
@@ -110,9 +111,10 @@ class Lab(w.VBox):  # type: ignore[misc]
             self.walk.tell(telling, telling.start)
 
     def happen(self, name: str) -> None:
-        """Add an event to the story, and go to its end."""
+        """Add an event to the story, and go to its end; what can't be done has not happened."""
         self.happened.append(name)
-        self.moved(step=END)
+        if not self.moved(step=END):
+            self.happened.pop()
 
     def start_again(self) -> None:
         """Forget what the buttons have added."""

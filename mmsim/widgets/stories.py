@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,7 +43,7 @@ class Story:
 
     def tell(self, setting: Setting) -> Told:
         """The story, from the machine that has booted to its end."""
-        steps = filled([*self.steps, *setting.added], setting.values)
+        steps = list(renamed(filled([*self.steps, *setting.added], setting.values)))
         boot = partial(Machine, patches=setting.patches, **filled(self.machine, setting.values))
         return Told([Telling(len(steps) + 1, Run(steps, boot, self.picture).view, len(steps))])
 
@@ -85,6 +85,22 @@ class Run:
             return "The machine has booted."
         end = self.said[step - 1] if step <= len(self.said) else "nobody can do it, the machine has stopped"
         return f"Step {step} of {len(self.steps)}: {phrase(self.steps[step - 1])}: {end}."
+
+
+def renamed(steps: Iterable[Step]) -> Iterator[Step]:
+    """Steps in which a name may be taken again, as often as a button is pressed: each allocation has a name of its own.
+
+    Who gives memory back gives what was taken last under the name; who pins or unpins it, too.
+    """
+    held: dict[str, list[str]] = {}
+    for number, step in enumerate(steps):
+        if step["do"] == "allocate":
+            names = held.setdefault(step["as"], [])
+            names.append(f"{step['as']}{number}" if names else step["as"])
+            step = {**step, "as": names[-1]}
+        elif names := held.get(step.get("what", ""), []):
+            step = {**step, "what": names.pop() if step["do"] == "free" else names[-1]}
+        yield step
 
 
 PHRASES = {
