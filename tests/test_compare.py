@@ -2,6 +2,7 @@
 
 import pytest
 
+from mmsim import Machine
 from mmsim.scenario.compare import COMPARE, Difference, Sight, block_numbers, compare, counted, in_order
 from mmsim.scenario.format import SEEN
 
@@ -38,6 +39,14 @@ def test_pieces_of_the_log_are_in_order_and_do_not_overlap(pieces, holds):
 @pytest.mark.parametrize(("key", "numbers"), [("40", [40]), ("32-34", [32, 33, 34]), ("5-5", [5])])
 def test_ranges_of_blocks(key, numbers):
     assert list(block_numbers(key)) == numbers
+
+
+def test_the_blanks_around_a_file_do_not_count():
+    machine = Machine(boot_memory="4M", zone_of=[(0, 1024, "Normal")])
+    text = machine.read("/proc/buddyinfo")
+    assert text.endswith("1 "), "the kernel prints a blank after each number"
+    assert list(compare({"text": text}, Sight(machine, "0", None, (), text), "$")) == []
+    assert [d.path for d in compare({"text": ""}, Sight(machine, "ENOENT", None, (), None), "$")] == ["$.text"]
 
 
 @pytest.mark.parametrize(("expect", "paths"), [

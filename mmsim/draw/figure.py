@@ -203,7 +203,9 @@ def wrap(text: str, width: float, char: float = CHAR) -> list[str]:
 
 
 def size(value: int) -> str:
-    """Bytes for a reader, in MiB or GiB."""
+    """Bytes for a reader, in MiB or GiB, or in KiB what is less than one MiB."""
+    if 0 < value < 1 << 20:
+        return f"{value / 1024:g} KiB"
     return f"{value >> 30} GiB" if value and value % (1 << 30) == 0 else f"{round(value / (1 << 20), 1):g} MiB"
 
 

@@ -16,6 +16,7 @@ WORDS = {
     "drains": "times that the per-CPU lists were drained", "migrated": "pages migrated", "panic": "kernel panic",
     "nr_isolate": "isolated pageblocks in", "pageblocks": "label of the pageblock at", "unmovable": "page in the way",
     "zones": "zone", "plugged": "plugged", "requested": "requested", "blocks": "memory block", "driver": "driver's",
+    "text": "what the file says",
     "reachable": "can happen", "unreachable": "can't happen", "outcomes": "different outcomes",
     "schedules": "orders that were run", "orders": "orders in all",
 }  # fmt: skip

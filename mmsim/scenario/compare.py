@@ -201,7 +201,7 @@ def compare_device(name: str) -> Compare:
 
 COMPARE: dict[str, Compare] = {
     "errno": compare_errno,
-    "text": lambda want, see, at: one(see.value, want.strip(), at),
+    "text": lambda want, see, at: one(see.value.strip() if isinstance(see.value, str) else None, want.strip(), at),
     "plugged": compare_device("size"),
     "requested": compare_device("requested_size"),
     "blocks": compare_blocks,
