@@ -46,6 +46,7 @@ def figures():
         draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3),
         draw.lanes(exploration(pageblocks=60).outcomes[0]),
         draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
+        draw.diff("if x:\n    a()\n", "a()\ny = 'b'\n", notes={"-if": "Gone.", "a(": "Now `always`."}),
         *map(draw.race_step, steps),
     ]  # fmt: skip
 
@@ -153,12 +154,45 @@ def test_diff_is_a_unified_diff():
     assert draw.diff("a", "a").plain == "no difference"
 
 
-def test_diff_marks_changes_by_sign_number_and_name():
-    html = draw.diff("x = 1  # <old>\n", "x = 2\n").content
-    removed = '<td class="mmsim-mark mmsim-del" aria-label="removed">−</td>'
-    assert html.count(removed) == 2, "side by side and unified"
-    assert "<i># &lt;old&gt;</i>" in html
-    assert html.index('aria-label="removed"', html.index("mmsim-uni")) < html.rindex('aria-label="added"')
+def test_diff_says_what_became_of_a_line():
+    html = draw.diff("x = 1\ny = 1\n", "x = 2\ny = 1\n").content
+    assert re.findall(r'<div class="mmsim-ln mmsim-([a-z]+)">.*?<code[^>]*>(.*?)</code>', html) == [
+        ("del", "x = 1"), ("ins", "x = 2"), ("equal", "y = 1")]
+    assert html.count('role="img" aria-label="removed">−</span>') == 2, "at the line and in the legend"
+    assert html.count('role="img" aria-label="added">+</span>') == 2
+
+
+def test_diff_marks_a_line_that_is_only_indented_anew():
+    figure = draw.diff("if a:\n    b()\nc()\n", "b()\nwith a:\n    c()\n")
+    assert figure.description == "1 line removed, 1 line added, 2 only indented anew."
+    assert figure.plain.splitlines()[3:] == ["-if a:", " b()", "+with a:", "     c()"], "as diff -w has it"
+    assert re.findall(r'mmsim-mark mmsim-(\w+)" role="img" aria-label="indented', figure.content) == ["less", "more"] * 2
+
+
+def test_diff_has_notes_in_the_margin():
+    notes = {"+return": "Out, with `-EBUSY`.", "ret = 0": "The *first* value."}
+    figure = draw.diff("ret = 0\nreturn ret\n", "ret = 0\nreturn -1\n", notes=notes)
+    assert figure.plain.splitlines()[-4:] == ["[1] ret = 0", "    The *first* value.", "[2] return -1",
+                                             "    Out, with `-EBUSY`."]  # fmt: skip
+    assert re.findall(r'grid-row:([0-9/]+)">.*?aria-label="note (\d)".*?</b> (.*?)</p>', figure.content) == [
+        ("1/3", "1", "The <em>first</em> value."), ("3/4", "2", 'Out, with <code translate="no">-EBUSY</code>.')]
+    assert figure.content.count('aria-label="note 2"') == 2, "at the line and at the note"
+
+
+@pytest.mark.parametrize(("part", "lines"), [("return", 2), ("-retry", 0), ("", 3)])
+def test_a_note_is_about_exactly_one_line(part, lines):
+    with pytest.raises(ValueError, match=f"notes: '{part}' is in {lines} lines of the diff, not in one"):
+        draw.diff("a\nreturn 1\n", "a\nreturn 2\n", notes={part: "What?"})
+
+
+@pytest.mark.parametrize(("line", "html"), [
+    ("x = 1  # <old>", "x = 1  <i># &lt;old&gt;</i>"),
+    ("if not a: pass", "<b>if</b> <b>not</b> a: <b>pass</b>"),
+    ("say('a', f\"{'b' if c else d}\")", "say(<q>&#x27;a&#x27;</q>, <q>f&quot;{&#x27;b&#x27; if c else d}&quot;</q>)"),
+    ("if in doubt, # don't", "if in doubt, # don&#x27;t"),
+])  # fmt: skip
+def test_python_is_shown_in_colour_and_other_text_as_it_is(line, html):
+    assert f">{html}</code>" in draw.diff(line, line).content
 
 
 def test_log_has_time_stamps_and_says_if_there_is_nothing():
@@ -268,6 +302,7 @@ CONTRASTS = (
     ("worker", "bg", 3), ("bg", "muted", 4.5),
     ("on", "core", 4.5), ("fg", "core-soft", 4.5), ("fg", "worker-soft", 4.5), ("core", "bg", 3),
     ("core", "core-soft", 3), ("worker", "worker-soft", 3),
+    *((ink, paper, 4.5) for ink in ("word", "string", "muted") for paper in ("bg", "bad-soft", "good-soft")),
 )
 COLOURS = re.findall(r"--mmsim-([a-z-]+):light-dark\((#[0-9a-f]{6}),(#[0-9a-f]{6})\)", STYLE)
 SCHEMES = {"light": {name: light for name, light, _ in COLOURS}, "dark": {name: dark for name, _, dark in COLOURS}}
@@ -285,7 +320,7 @@ def test_style_sheet_knows_every_class_and_colour():
     used = {name for figure in FIGURES for value in re.findall(r'class="([^"]*)', figure.html(style=False))
             for name in value.split()}  # fmt: skip
     known = set(re.findall(r"\.(mmsim-[a-z-]+)", STYLE))
-    assert used - known <= {"mmsim-equal", "mmsim-mark", "mmsim-src"}
+    assert used - known <= {"mmsim-equal", "mmsim-less", "mmsim-more"}
     assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == {
         "hang", "actor", "actor-soft", *(name for name, *_ in COLOURS)
     }  # fmt: skip

@@ -131,6 +131,14 @@ def scrollable(content: str, label: str) -> str:
     return f'<div class="mmsim-scroll" role="group" tabindex="0" aria-label="{escape(label)}">{content}</div>'
 
 
+def prose(text: str) -> str:
+    """Text with `code` in backticks and *stress* in asterisks, as HTML; code is not for a browser's translator."""
+    parts = re.split(r"`([^`]*)`", escape(text))
+    plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
+    code = [f'<code translate="no">{part}</code>' for part in parts[1::2]] + [""]
+    return "".join(piece for pair in zip(plain, code, strict=True) for piece in pair)
+
+
 # -- SVG ---------------------------------------------------------------------------------------------
 
 WIDTH = 360  # of every picture, in units: a phone shows all of it at nearly its size

@@ -2,120 +2,197 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import keyword
 import tokenize
-from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher, unified_diff
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from html import escape
+from itertools import pairwise
 
-from mmsim.draw.figure import Document, plural, scrollable
+from mmsim.draw.figure import Document, plural, prose
 from mmsim.draw.race import events_of as race_events
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
 from mmsim.sim.interleavings import Outcome
 from mmsim.sim.log import Event
 
-Side = tuple[int, str] | None  # line number from 1, and the line as HTML
-Pair = tuple[str, Side, Side]  # how they differ: `equal`, `delete`, `insert` or `replace`
+# -- the difference between two listings -------------------------------------------------------------
 
-MARKS = {"equal": " ", "del": "−", "ins": "+"}
+# Kind of a line -> its mark in the margin, what the mark says, and the mark in plain text.
+MARKS = {
+    "equal": ("", "", " "), "del": ("−", "removed", "-"), "ins": ("+", "added", "+"),
+    "less": ("←", "indented less", " "), "more": ("→", "indented more", " "),
+}  # fmt: skip
 
 
-def diff(before: str, after: str, titles: Sequence[str] = ("before", "after"), title: str = "") -> Document:
-    """Two listings side by side, on a narrow page one below the other; as text a unified diff."""
-    old, new = before.splitlines(), after.splitlines()
-    changes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    removed = sum(i2 - i1 for tag, i1, i2, _, _ in changes if tag != "equal")
-    gained = sum(j2 - j1 for tag, _, _, j1, j2 in changes if tag != "equal")
-    pairs = list(aligned(marked_up(before), marked_up(after), changes))
+@dataclass(frozen=True)
+class Line:
+    """A line of a diff: its kind, and its text, also as HTML. Of a line that is in both listings, the new one."""
+
+    kind: str
+    text: str
+    html: str
+
+    @property
+    def plain(self) -> str:
+        """As in a unified diff."""
+        return MARKS[self.kind][2] + self.text
+
+
+def diff(
+    before: str, after: str, titles: Sequence[str] = ("before", "after"), title: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> Document:
+    """Two listings as one unified diff without leaving anything out, in colour if they are Python.
+
+    Lines that differ in their indentation only are not removed and added, but marked. notes: part of a line -> what
+    the margin says to it; on a narrow page the notes come below. A part that begins with `-` or `+` is one of a removed
+    or an added line. Raises ValueError for a part that is not in exactly one line.
+    """  # fmt: skip
+    lines = list(compared(before, after))
+    placed = {place(part, lines): note for part, note in (notes or {}).items()}
     title = title or f"{titles[0]} → {titles[1]}"
-    content = f'<div class="mmsim-both">{side_by_side(pairs, titles)}{unified(pairs, titles)}</div>'
-    plain = "\n".join(unified_diff(old, new, titles[0], titles[1], lineterm="")) or "no difference"
-    description = f"{plural(removed, 'line')} removed, {plural(gained, 'line')} added."
-    return Document(title, description, content, plain)
+    content = f'<div class="mmsim-diff">{legend(lines, titles)}{patch(lines, placed, title)}</div>'
+    return Document(title, summary(lines), content, plain_diff(before, after, lines, titles, placed))
 
 
-def aligned(
-    old: list[str], new: list[str], changes: Sequence[tuple[str, int, int, int, int]]
-) -> Iterator[Pair]:
-    """Lines that belong together, with None where one side has no line."""
-    for tag, i1, i2, j1, j2 in changes:
-        for k in range(max(i2 - i1, j2 - j1)):
-            left = (i1 + k + 1, old[i1 + k]) if i1 + k < i2 else None
-            right = (j1 + k + 1, new[j1 + k]) if j1 + k < j2 else None
-            yield tag, left, right
+def compared(before: str, after: str) -> Iterator[Line]:
+    """The lines of both listings, those that are in both once; what was removed comes before what was added."""
+    old, new = (list(zip(text.splitlines(), marked_up(text), strict=True)) for text in (before, after))
+    a, b = ([text.strip() for text, _ in side] for side in (old, new))
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield from (Line(indented(was, text), text, html)
+                        for (was, _), (text, html) in zip(old[i1:i2], new[j1:j2], strict=True))  # fmt: skip
+        else:
+            yield from (Line("del", *line) for line in old[i1:i2])
+            yield from (Line("ins", *line) for line in new[j1:j2])
 
 
-def marked_up(listing: str) -> list[str]:
-    """The lines as HTML, with comments in italics if it is Python."""
-    comments = comment_columns(listing)
-    lines = []
-    for number, text in enumerate(listing.splitlines(), 1):
-        cut = comments.get(number, len(text))
-        comment = f"<i>{escape(text[cut:])}</i>" if cut < len(text) else ""
-        lines.append(escape(text[:cut]) + comment)
-    return lines
+def indented(was: str, now: str) -> str:
+    """The kind of a line that is in both listings."""
+    by = indentation(now) - indentation(was)
+    return "more" if by > 0 else "less" if by < 0 else "equal"
 
 
-def comment_columns(listing: str) -> dict[int, int]:
-    """Line number -> column where its comment starts; empty if it is no Python."""
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(listing).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return {}
-    return {token.start[0]: token.start[1] for token in tokens if token.type == tokenize.COMMENT}
+def indentation(line: str) -> int:
+    """How many blanks a line begins with."""
+    return len(line) - len(line.lstrip())
 
 
-def cells(side: Side, kind: str) -> str:
-    """Line number, mark and text of one line."""
-    if side is None:
-        return "<td></td><td></td><td></td>"
-    number, text = side
-    hang = min(len(text) - len(text.lstrip()) + 2, 14)  # a line that wraps goes on a little further in
-    name = {"del": "removed ", "ins": "added "}.get(kind, "")
-    spoken = f' aria-label="{name.strip()}"' if name else ""
+def summary(lines: Sequence[Line]) -> str:
+    """How many lines are not the same."""
+    count = Counter(line.kind for line in lines)
+    anew = count["less"] + count["more"]
+    words = f"{plural(count['del'], 'line')} removed, {plural(count['ins'], 'line')} added"
+    return f"{words}, {anew} only indented anew." if anew else f"{words}."
+
+
+def place(part: str, lines: Sequence[Line]) -> int:
+    """The index of the line that a note is about."""
+    kind, wanted = {"-": "del", "+": "ins"}.get(part[:1]), part.lstrip("-+ ")
+    found = [n for n, line in enumerate(lines) if wanted in line.text and kind in (None, line.kind)]
+    if len(found) != 1:
+        raise ValueError(f"notes: {part!r} is in {plural(len(found), 'line')} of the diff, not in one")
+    return found[0]
+
+
+def legend(lines: Sequence[Line], titles: Sequence[str]) -> str:
+    """Which mark means what."""
+    words = {**{kind: said for kind, (_, said, _) in MARKS.items()}, "del": titles[0], "ins": titles[1]}
+    used = [kind for kind in MARKS if MARKS[kind][0] and any(line.kind == kind for line in lines)]
+    return f'<p class="mmsim-key">{"".join(f"<span>{sign(kind)} {escape(words[kind])}</span>" for kind in used)}</p>'
+
+
+def sign(kind: str) -> str:
+    """The mark of a kind of line; a screen reader says what it means."""
+    mark, said, _ = MARKS[kind]
+    name = f' role="img" aria-label="{said}"' if said else ""
+    return f'<span class="mmsim-mark mmsim-{kind}"{name}>{mark}</span>'
+
+
+def patch(lines: Sequence[Line], placed: Mapping[int, str], title: str) -> str:
+    """All lines, and then the notes: each begins beside its line and ends before the next."""
+    order = sorted(placed)
+    numbers = {line: number for number, line in enumerate(order, 1)}
+    code = "".join(row(line, numbers.get(n)) for n, line in enumerate(lines))
+    margin = "".join(
+        f'<p class="mmsim-note" style="grid-row:{n + 1}/{end + 1}">{number_of(numbers[n])} {prose(placed[n])}</p>'
+        for n, end in pairwise([*order, len(lines)])
+    )
+    noted = " mmsim-noted" if placed else ""
+    return f'<div class="mmsim-patch{noted}" role="group" aria-label="{escape(title)}">{code}{margin}</div>'
+
+
+def row(line: Line, number: int | None) -> str:
+    """One line: mark, text, and the number of its note."""
+    hang = min(indentation(line.text) + 2, 14)  # a line that wraps goes on a little further in
+    note = number_of(number) if number else ""
     return (
-        f'<th scope="row">{number}</th><td class="mmsim-mark mmsim-{kind}"{spoken}>{MARKS[kind]}</td>'
-        f'<td class="mmsim-src mmsim-{kind}"><code style="--mmsim-hang:{hang}ch">{text}</code></td>'
+        f'<div class="mmsim-ln mmsim-{line.kind}">{sign(line.kind)}'
+        f'<code style="--mmsim-hang:{hang}ch">{line.html}</code>{note}</div>'
     )
 
 
-def table(kind: str, label: str, head: str, rows: str) -> str:
-    """A table of code in a region of its own."""
-    content = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="mmsim-code mmsim-{kind}">{scrollable(content, label)}</div>'
+def number_of(note: int) -> str:
+    """The number of a note, at its line and in the margin."""
+    return f'<b class="mmsim-number" role="img" aria-label="note {note}">{note}</b>'
 
 
-def side_by_side(pairs: list[Pair], titles: Sequence[str]) -> str:
-    """For wide pages."""
-    rows = []
-    for tag, left, right in pairs:
-        old, new = ("equal", "equal") if tag == "equal" else ("del", "ins")
-        rows.append(f"<tr>{cells(left, old)}{cells(right, new)}</tr>")
-    head = "".join(column_head(title) for title in titles)
-    return table("side", f"{titles[0]} and {titles[1]}, side by side", head, "".join(rows))
+def plain_diff(before: str, after: str, lines: Sequence[Line], titles: Sequence[str], placed: Mapping[int, str]) -> str:
+    """As `diff -u -w` prints it, with the notes below."""
+    if all(line.kind == "equal" for line in lines):
+        return "no difference"
+    hunk = f"@@ -1,{len(before.splitlines())} +1,{len(after.splitlines())} @@"
+    notes = [f"[{number}] {lines[n].text.strip()}\n    {placed[n]}" for number, n in enumerate(sorted(placed), 1)]
+    return "\n".join([f"--- {titles[0]}", f"+++ {titles[1]}", hunk, *(line.plain for line in lines), *notes])
 
 
-def unified(pairs: list[Pair], titles: Sequence[str]) -> str:
-    """For narrow pages: removed lines above the added ones."""
-    rows: list[str] = []
-    added: list[str] = []
-    for tag, left, right in pairs:
-        if tag == "equal":
-            rows += [*added, f"<tr>{cells(right, 'equal')}</tr>"]
-            added = []
-            continue
-        if left:
-            rows.append(f"<tr>{cells(left, 'del')}</tr>")
-        if right:
-            added.append(f"<tr>{cells(right, 'ins')}</tr>")
-    title = f"− {titles[0]}, + {titles[1]}"
-    return table("uni", title, column_head(title), "".join(rows + added))
+# -- Python in colour --------------------------------------------------------------------------------
 
 
-def column_head(title: str) -> str:
-    """The head over line number, mark and text."""
-    return f'<th scope="colgroup" colspan="3">{escape(title)}</th>'
+def marked_up(listing: str) -> list[str]:
+    """The lines as HTML; if it is Python, keywords are in `<b>`, comments in `<i>` and strings in `<q>`."""
+    marks = python_marks(listing)
+    lines = []
+    for number, text in enumerate(listing.splitlines(), 1):
+        html, done = "", 0
+        for start, end, tag in marks.get(number, ()):
+            html += f"{escape(text[done:start])}<{tag}>{escape(text[start:end])}</{tag}>"
+            done = end
+        lines.append(html + escape(text[done:]))
+    return lines
+
+
+def python_marks(listing: str) -> dict[int, list[tuple[int, int, str]]]:
+    """Line number -> first column, last column and tag of what is marked; nothing if it is no Python."""
+    try:
+        ast.parse(listing)
+    except SyntaxError:
+        return {}
+    marks: dict[int, list[tuple[int, int, str]]] = {}
+    opened: list[tuple[int, int]] = []  # f-strings, which newer Pythons take apart
+    for token in tokenize.generate_tokens(io.StringIO(listing).readline):
+        name, start = tokenize.tok_name[token.type], token.start
+        if name == "FSTRING_START":
+            opened.append(start)
+        elif name == "FSTRING_END":
+            start = opened.pop()
+        tag = "" if opened else tag_of(name, token.string)
+        if tag and start[0] == token.end[0]:
+            marks.setdefault(start[0], []).append((start[1], token.end[1], tag))
+    return marks
+
+
+def tag_of(name: str, text: str) -> str:
+    """The tag for a token; nothing for most."""
+    if name == "NAME":
+        return "b" if keyword.iskeyword(text) else ""
+    return {"COMMENT": "i", "STRING": "q", "FSTRING_END": "q"}.get(name, "")
 
 
 # -- the log -----------------------------------------------------------------------------------------

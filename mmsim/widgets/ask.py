@@ -10,9 +10,10 @@ import ipywidgets as w
 
 from mmsim import questions
 from mmsim.draw import Figure
+from mmsim.draw.figure import prose
 from mmsim.questions import Field
 from mmsim.questions.answers import SURE
-from mmsim.widgets.forms import LETTERS, form, prose, said
+from mmsim.widgets.forms import LETTERS, form, said
 from mmsim.widgets.parts import WIDE, button
 
 # Pages have forms of their own: in a reader's browser, and while they are built (livebook says so).

@@ -5,13 +5,12 @@ The form needs no script to be read. In a live page its button hands what was fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
 from mmsim.draw import Figure, Table
-from mmsim.draw.figure import plural
+from mmsim.draw.figure import plural, prose
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
 
@@ -21,14 +20,6 @@ STATES = {
     "right": "✓ Right", "partly": "◐ Partly right", "wrong": "✗ The run disagrees", "unanswered": "… Not answered yet",
     "invalid": "? Not understood", "noted": "✎ Noted",
 }  # fmt: skip
-
-
-def prose(text: str) -> str:
-    """Text with `code` in backticks and *stress* in asterisks, as HTML; code is not for a browser's translator."""
-    parts = re.split(r"`([^`]*)`", escape(text))
-    plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
-    code = [f'<code translate="no">{part}</code>' for part in parts[1::2]] + [""]
-    return "".join(piece for pair in zip(plain, code, strict=True) for piece in pair)
 
 
 @dataclass(frozen=True)
