@@ -148,9 +148,9 @@ def test_what_stays_is_said_and_why():
 
 def test_the_hero_has_two_buttons_and_nothing_else_to_move():
     lab = home.hero()
-    back, forward, slider, captions = lab.walk.row.children
+    back, forward, slider = lab.walk.row.children
     assert (back.description, forward.description) == ("Give it again", "Take it back")
-    assert (slider.value, slider.max, captions.layout.display) == (0, 1, "none")
+    assert (slider.value, slider.max, slider.layout.display) == (0, 1, "none")
     forward.click()
     assert lab.picture.description == "12, 0, 128 MiB stay."
 
