@@ -166,8 +166,8 @@ def test_diff_marks_a_line_that_is_only_indented_anew():
     figure = draw.diff("if a:\n    b()\nc()\n", "b()\nwith a:\n    c()\n")
     assert figure.description == "1 line removed, 1 line added, 2 only indented anew."
     assert figure.plain.splitlines()[3:] == ["-if a:", " b()", "+with a:", "     c()"], "as diff -w has it"
-    indented = re.findall(r'mmsim-mark mmsim-(\w+)" role="img" aria-label="indented', figure.content)
-    assert indented == ["less", "more"] * 2
+    marks = re.findall(r'mmsim-mark mmsim-(\w+)" role="img" aria-label="indented', figure.content)
+    assert marks == ["less", "more"] * 2, "in the legend and at the lines"
 
 
 def test_diff_has_notes_in_the_margin():

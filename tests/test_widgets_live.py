@@ -111,7 +111,7 @@ def test_a_widget_goes_on_where_it_was_when_its_cell_runs_again():
 def test_a_race_goes_on_with_its_outcome():
     lab = patch1.race()
     displayed(lab)
-    lab.patches[4].value, lab.outcome.index = True, 1
+    lab.patches[1].value, lab.outcome.index = True, 1
     again = patch1.race()
     assert displayed(again)["text/plain"] == lab.text
     assert again.outcome.index == 1

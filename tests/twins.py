@@ -13,7 +13,7 @@ CLEAN = """html => {
     return box.innerHTML;
 }"""
 # Which of the cells that stand alone it is.
-NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone')].indexOf(cell)"
+NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone:not(:has(form))')].indexOf(cell)"
 # All that a lab says below its title, and all that can be chosen.
 SHOWN = f"""lab => ({{
     says: [...lab.querySelectorAll(".widget-html-content")].slice(1).map(area => area.innerHTML).map({CLEAN}),

@@ -89,7 +89,7 @@ class Visit:
     @property
     def labs(self):
         """The cells whose widget is live: it needs Python, and nothing above it."""
-        return self.page.locator(".cell.tag_standalone").all()
+        return self.page.locator(".cell.tag_standalone:not(:has(form))").all()
 
     def press(self, cell, name):
         """Use a button of a cell's tool bar; one in a cell that is folded up can be pressed all the same."""

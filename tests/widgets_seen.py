@@ -37,8 +37,9 @@ def code_cells(name):
 
 
 def placed(name):
-    """The code of the cells of a page that stand alone, in order: each ends with a lab."""
-    return ["".join(cell["source"]) for cell in code_cells(name) if "standalone" in cell["metadata"].get("tags", [])]
+    """The code of the cells of a page that stand alone, in order, each of which ends with a lab; questions are none."""
+    alone = ["".join(cell["source"]) for cell in code_cells(name) if "standalone" in cell["metadata"].get("tags", [])]
+    return [source for source in alone if not source.splitlines()[-1].startswith("ask(")]
 
 
 def value(source):

@@ -1,21 +1,45 @@
-"""The scene of the chapter on patch 1."""
+"""The scenes of the chapter on patch 1: memory offlining and a worker isolate pageblocks at the same time."""
 
 from __future__ import annotations
 
+from mmsim.series import STAGES
 from mmsim.widgets.controls import Choice
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.stories import Race
 
+PLACES = {
+    "46 MiB, in the middle": "addr:46M",
+    "44 MiB, where offline begins": "addr:44M",
+    "50 MiB, behind the range of offline": "addr:50M",
+}
+ZONES = {"ZONE_MOVABLE": "Movable", "ZONE_NORMAL": "Normal"}
 
-def race() -> Lab:
-    """Two CPUs isolate overlapping ranges of pageblocks; patches 1, 3 and 4 decide what the loser says."""
+
+def two_cpus(zone: str = "Movable", worker: str = "addr:46M") -> Race:
+    """Offlining wants three pageblocks and reports failures, a worker wants the one that begins at an address."""
     report = ["MEMORY_OFFLINE", "REPORT_FAILURE"]
-    scene = Race(
-        {"boot_memory": "128M", "zone_of": [["addr:0", "addr:128M", "$zone"]]},
+    return Race(
+        {"boot_memory": "128M", "zone_of": [["addr:0", "addr:128M", zone]]},
         [
-            {"do": "isolate", "label": "A", "start": "addr:44M", "end": "addr:50M", "flags": report},
-            {"do": "isolate", "label": "B", "start": "addr:46M", "end": "addr:48M", "flags": report},
+            {"do": "isolate", "label": "offline", "start": "addr:44M", "end": "addr:50M", "flags": report},
+            {"do": "isolate", "label": "worker", "start": worker, "end": f"{worker}+512"},
         ],
     )
-    zones = {"ZONE_MOVABLE": "Movable", "ZONE_NORMAL": "Normal"}
-    return Lab("Two isolations race", scene, [Choice("zone", "Zone", zones)], patches=[], toggles=[1, 3, 4])
+
+
+def meeting() -> Lab:
+    """Who can lose depends on where the worker's pageblock lies; with patch 1 nobody says more than the errno."""
+    place = Choice("place", "The worker wants", PLACES)
+    return Lab("Two CPUs isolate", two_cpus(worker="$place"), [place], patches=STAGES[1])
+
+
+def offline_loses() -> Lab:
+    """The race before the series in ZONE_MOVABLE, at the outcome in which offlining loses."""
+    lab = Lab("Before the series, step by step", two_cpus(), patches=STAGES[0])
+    lab.outcome.index = 1
+    return lab
+
+
+def race() -> Lab:
+    """The same race in each zone, with and without patch 1."""
+    return Lab("The race, with a switch", two_cpus("$zone"), [Choice("zone", "Zone", ZONES)], patches=[], toggles=[1])
