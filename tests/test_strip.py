@@ -283,6 +283,14 @@ def test_a_row_of_pageblocks_stands_alone_and_says_who_isolated():
             assert len(of_class(drawing, shape)) == said(drawing).count(letter) == 1
 
 
+def test_a_machine_without_a_device_has_no_subblocks():
+    shot = draw.snapshot(Machine(boot_memory="128M"), 0)
+    overview = drawings(draw.frames([shot], [("now", "")], within=("addr:40M", "addr:56M")), "wide")[0]
+    assert "memory0 · 128 MiB" in said(overview)
+    assert not any("subblock" in text for text in said(overview))
+    assert len(of_class(overview, "measure")) == 2
+
+
 # -- the gauge -----------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from mmsim.draw.paint import TALL, words
 from mmsim.draw.rows import stacked
 from mmsim.draw.snapshot import Block, Snapshot
 from mmsim.draw.strip import NARROW, both, draw_cells
-from mmsim.mm.mmzone import PAGE_SIZE, SECTION_SHIFT, pageblock_nr_pages
+from mmsim.mm.mmzone import PAGE_SIZE, PAGES_PER_SECTION, SECTION_SHIFT, pageblock_nr_pages
 
 
 def overview(shot: Snapshot, span: tuple[int, int]) -> str:
@@ -22,11 +22,12 @@ def overview(shot: Snapshot, span: tuple[int, int]) -> str:
 
 
 def draw_overview(shot: Snapshot, block: Block, span: tuple[int, int], width: float) -> tuple[list[str], float]:
-    """The block as subblocks, a fan from what is chosen to the full width, and brackets one in the other."""
+    """The block as subblocks if it has any, a fan from what is chosen to the full width, and brackets."""
     cells = tuple(Cell(c.start, c.end, c.runs) for c in cut(block, shot.nr_subblock))
     count = size(shot.nr_subblock * PAGE_SIZE)
-    name = f"memory{block.number} · 128 MiB = {len(cells)} subblocks of {count}"
-    heading = name if width > NARROW else f"memory{block.number} · {len(cells)} × {count}"
+    name = f"memory{block.number} · "
+    long, short = f"128 MiB = {len(cells)} subblocks of {count}", f"{len(cells)} × {count}"
+    heading = name + ("128 MiB" if len(cells) == 1 else long if width > NARROW else short)
     bands = stacked([Segment((block,), "subblock", cells, heading)], width - GUTTER - 1.5)
     y, parts = 0.0, list[str]()
     for band in bands:
@@ -41,14 +42,15 @@ def draw_overview(shot: Snapshot, block: Block, span: tuple[int, int], width: fl
         fan = f"M{num(chosen[0])} {num(y)}H{num(chosen[1] + 1)}L{num(width - GUTTER - 1)} {num(y + 22)}H0z"
         parts.append(f'<path d="{fan}" class="mmsim-zoom"/>')
         y += 22
-    return parts + list(measures(shot, span, y, width)), y + 70
+    return parts + list(measures(shot, span, y, width)), y + (48 if len(cells) == 1 else 70)
 
 
 def measures(shot: Snapshot, span: tuple[int, int], y: float, width: float) -> Iterator[str]:
     """How large things are in the strip below."""
     shown = min(span[1] - span[0], (8 if width > NARROW else 4) * pageblock_nr_pages)
+    subblock = (shot.nr_subblock, "subblock", "what the device takes back")
     lengths = (
-        (shot.nr_subblock, "subblock", "what the device takes back"),
+        *([subblock] if shot.nr_subblock < PAGES_PER_SECTION else []),
         (pageblock_nr_pages, "pageblock", "has one label"),
         (pageblock_nr_pages // 2, "256 pages", "4 KiB each"),
     )
