@@ -9,7 +9,7 @@ from ipywidgets.embed import dependency_state
 from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, says
 
 from mmsim import Machine, draw, widgets
-from mmsim.chapters import home, patch1, patch5
+from mmsim.chapters import home, isolation, patch1, patch5
 from mmsim.chapters import pages as pages_of
 from mmsim.questions import check
 
@@ -156,6 +156,35 @@ def test_the_hero_has_two_buttons_and_nothing_else_to_move():
 
 
 HOME = [name for name, _, _ in home.GUESTS]
+
+
+# -- the scene on isolation --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "zone", "isolated", "end"),
+    [
+        ("", "Normal", [0, 1, 2, 0], "All of it was free"),
+        ("lru", "Normal", [0, 1, 2, 2, 0], "All of it was free"),
+        ("lru", "Movable", [0, 1, 2, 2, 0], "All of it was free"),
+        ("lru_pinned", "Normal", [0, 1, 2, 0], "-EBUSY: not all of it became free"),
+        ("slab", "Normal", [0, 1, 0], "-EBUSY: the second can't be isolated"),
+        ("slab", "Movable", [0, 1, 2, 0], "-EBUSY: not all of it became free"),
+    ],
+)
+def test_what_lies_in_the_range_decides_how_taking_it_ends(what, zone, isolated, end):
+    lab = isolation.taking()
+    lab.inputs["what"].value, lab.inputs["zone"].value = what, zone
+    telling = lab.told.tellings[0]
+    views = [telling.draw(step) for step in range(telling.steps)]
+    assert [tags_in(view.picture) for view in views] == isolated
+    assert views[-1].says.startswith(end)
+
+
+def tags_in(picture):
+    """How many pageblocks the table of a strip calls isolated."""
+    spans = [row[1].split("–") for row in picture.table.rows if row[2] == "Isolate"]
+    return sum(int(last) - int(first) for first, last in spans) // 2
 
 
 # -- a story -----------------------------------------------------------------------------------------
