@@ -230,6 +230,28 @@ def test_a_long_run_has_few_frames_and_few_cells(turns):
     assert (steps[0].pageblocks[0].first, steps[0].pageblocks[-1].last) == (0, 63 * 512)
 
 
+def test_a_quiet_refusal_in_a_long_run_has_a_frame_of_its_own():
+    here = machine({1})
+    here.isolate("addr:60M", "addr:62M")
+    steps = draw.race_steps(here, [race("isolate", "offline", start=0, end="addr:64M", flags=REPORT)])
+    assert [step.headline for step in steps] == [
+        "offline isolates 0 to 60 MiB", "offline finds 60 MiB isolated, and leaves", "offline gives 0 to 58 MiB back",
+        "offline gives 58 MiB back, and fails",
+    ]  # fmt: skip
+    assert {cell.label for cell in steps[1].pageblocks} == {"Isolate"}
+    assert [cell.by for cell in steps[1].pageblocks] == [0, 0, None]
+
+
+def test_a_mutex_is_held_from_one_step_to_the_next():
+    guest = Machine({5}, cmdline="memhp_default_state=online_movable", virtio_mem={"requested": "128M"})
+    write = race("write", "user", path="memory32/state", value="offline")
+    steps = draw.race_steps(guest, [write])
+    seen = [(lock.owner, lock.note) for step in steps for lock in step.locks if lock.name == "device_hotplug_lock"]
+    end = next(index for index, step in enumerate(steps) if step.actors[0].where == "done: 0")
+    assert end > 1
+    assert seen == [("user", "")] * end + [("", "user gave it back")] + [("", "")] * (len(steps) - end - 1)
+
+
 def test_actors_have_a_letter_each():
     assert letters(["offline", "worker", "other", "", "wolf"]) == ["O", "W", "P", "A", "X"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from mmsim.draw.race import FOLD_FROM, FOLDABLE, Step, shown, steps_of
@@ -126,15 +126,16 @@ def letters(names: Sequence[str]) -> list[str]:
 def grouped(run: Recording, steps: Sequence[Step]) -> list[list[int]]:
     """The moves (indices) of each frame."""
     groups: list[list[int]] = []
-    for (_, plain), members in groupby(range(len(steps)), lambda i: (steps[i].move.task, folds(steps[i]))):
+    looks = [(step.move.task, folds(step, seen)) for step, seen in zip(steps, run.moves, strict=True)]
+    for (_, plain), members in groupby(range(len(steps)), looks.__getitem__):
         group = list(members)
         groups += [group] if plain and len(group) >= FOLD_FROM else [[index] for index in group]
     return few(without_silent(groups, run, steps))
 
 
-def folds(step: Step) -> bool:
-    """Is it like many others?"""
-    return not set(step.kinds) - FOLDABLE
+def folds(step: Step, seen: Watched) -> bool:
+    """Is it like many others? Not if a pageblock was refused, even if nothing was to be heard of that."""
+    return not set(step.kinds) - FOLDABLE and not (isinstance(seen.returned, int) and seen.returned < 0)
 
 
 def without_silent(groups: list[list[int]], run: Recording, steps: Sequence[Step]) -> list[list[int]]:
@@ -189,12 +190,8 @@ class Frames:
         frames = [self.frame([self.run.moves[index] for index in group], group) for group in groups]
         done = tuple(frame.actor for frame in frames)
         cells = columns([frame.pageblocks for frame in frames])
-        return [self.finished(frame, cell, done[: n + 1], len(frames))
+        return [replace(frame, pageblocks=cell, done=done[: n + 1], frames=len(frames))
                 for n, (frame, cell) in enumerate(zip(frames, cells, strict=True))]
-
-    def finished(self, frame: RaceStep, cells: tuple[Cell, ...], done: tuple[int, ...], frames: int) -> RaceStep:
-        """A frame with what only all frames together tell."""
-        return RaceStep(**{**vars(frame), "pageblocks": cells, "done": done, "frames": frames})
 
     def frame(self, moves: Sequence[Watched], group: Sequence[int]) -> RaceStep:
         """The frame of some moves."""
@@ -203,14 +200,14 @@ class Frames:
         events = self.run.outcome.events[moves[0].move.first : last.move.last]
         facts = self.facts(moves, events, task)
         headline, reason = told(facts)
-        changed = self.isolate(moves)
+        changed, held = self.isolate(moves), {name for seen in self.latest.values() for name in seen.held}
         for seen in moves:
             self.latest[seen.move.task] = seen
             if seen.pfn is not None:
                 self.called[seen.move.task] = seen.pfn
         return RaceStep(
             group[0] + 1, group[-1] + 1, len(self.run.moves), task, headline, reason, FUNCTION.__name__, self.listing,
-            tuple(self.actor(each, moves) for each in self.tasks), self.deciding(moves, facts), self.locks(moves),
+            tuple(self.actor(each, moves) for each in self.tasks), self.deciding(moves, facts), self.locks(moves, held),
             self.log(moves[0].move.first, last.move.last), self.cells(changed, last.pfn if facts.lost else None), (), 0,
         )
 
@@ -298,13 +295,14 @@ class Frames:
             return f"in its caller, with {value('ret', seen.returned)} for {place(seen.pfn or 0)}"
         return f"in its caller, past {place(self.called[task])}" if task in self.called else "on its way"
 
-    def locks(self, moves: Sequence[Watched]) -> tuple[Lock, ...]:
-        """Every lock of the run, as it is now."""
+    def locks(self, moves: Sequence[Watched], held: Collection[str]) -> tuple[Lock, ...]:
+        """Every lock of the run, as it is now; held: those that were held before these moves."""
         found = []
         for name in self.mutexes:
             owner = next((self.run.names[t] for t, seen in self.latest.items() if name in seen.held), "")
             users = dict.fromkeys(self.run.names[seen.move.task] for seen in moves if name in seen.took)
-            note = f"{' and '.join(users)} took it and gave it back" if users and not owner else ""
+            did = "gave it back" if name in held else "took it and gave it back"
+            note = f"{' and '.join(users)} {did}" if users and not owner else ""
             found.append(Lock(name, owner, note))
         return tuple(found)
 
@@ -334,4 +332,4 @@ def columns(frames: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
         return [() for _ in frames]
     looks = [tuple((c.label, c.by, c.changed, c.busy) for c in column) for column in zip(*frames, strict=True)]
     runs = [list(members) for _, members in groupby(range(len(looks)), looks.__getitem__)]
-    return [tuple(Cell(**{**vars(cells[run[0]]), "last": cells[run[-1]].last}) for run in runs) for cells in frames]
+    return [tuple(replace(cells[run[0]], last=cells[run[-1]].last) for run in runs) for cells in frames]
