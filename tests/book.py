@@ -43,6 +43,12 @@ class Page:
         return ["".join(cell["source"]) for cell in self.notebook["cells"] if cell["cell_type"] == "code"]
 
     @property
+    def removed(self):
+        """The source of the code cells that are on no page: they test the one above."""
+        cells = [cell for cell in self.notebook["cells"] if "remove-cell" in cell["metadata"].get("tags", [])]
+        return ["".join(cell["source"]) for cell in cells]
+
+    @property
     def shown(self):
         """The source of the code cells that a reader sees."""
         cells = [cell for cell in self.notebook["cells"] if cell["cell_type"] == "code"]

@@ -10,8 +10,8 @@ pytest.importorskip("ipywidgets")
 
 from mmsim import questions
 from mmsim.widgets import ask
-from mmsim.widgets.ask import commit
-from mmsim.widgets.forms import form
+from mmsim.widgets.ask import reply
+from mmsim.widgets.forms import form, said
 
 NAMES = questions.names()
 
@@ -65,14 +65,14 @@ def test_the_verdict_is_the_same_from_form_widget_and_function(name):
     answer = questions.solve(name).answer
     verdict = questions.check(name, answer)
     assert verdict.state in ("right", "noted")
-    assert commit(name, "0", **answer).verdict == verdict
+    assert replied(name, **answer) == verdict
     widget = ask(name)
     for field, parts in widget.inputs.items():
         said = answer[field] if isinstance(answer[field], list) and len(parts) > 1 else [answer[field]]
         for part, value in zip(parts, said, strict=True):
             part.value = letter(name, field, value)
     widget.children[-2].click()
-    assert verdict.message.split("“")[0][:20] in widget.answer.value
+    assert verdict.message.split("“")[0][:20] in widget.answer.children[0].value
 
 
 def letter(name, field, value):
@@ -86,15 +86,27 @@ def letter(name, field, value):
 def test_an_answer_can_be_given_in_any_order_any_number_of_times():
     wrong = {"errno": "0", "log": "a", "dumped": "b"}
     right = questions.solve("patch1/late-loser").answer
-    said = [commit("patch1/late-loser", 0, **answer).verdict.state for answer in (right, wrong, right, right, wrong)]
-    assert said == ["right", "wrong", "right", "right", "wrong"]
+    states = [replied("patch1/late-loser", **answer).state for answer in (right, wrong, right, right, wrong)]
+    assert states == ["right", "wrong", "right", "right", "wrong"]
+
+
+def replied(name, **answer):
+    """The verdict that is displayed first."""
+    return reply(name, 0, answer)[0].verdict
+
+
+def test_a_wrong_answer_opens_the_run_that_refutes_it_at_the_place():
+    _, lab = reply("patch1/late-loser", 0, {"errno": "EBUSY", "log": "c", "dumped": "b"})
+    assert "offlining" in lab.text.lower() or "isolate" in lab.text.lower()
+    assert lab.walk.slider.value == lab.walk.slider.max
+    assert reply("patch1/late-loser", 0, questions.solve("patch1/late-loser").answer)[1:] == []
 
 
 def test_nothing_and_nonsense_get_a_sentence():
-    assert "Not answered yet" in str(commit("patch1/late-loser", 0, errno="", log="a", dumped=""))
-    said = commit("patch1/late-loser", 0, errno="EBSY", log="a", dumped="a")
-    assert said.verdict.state == "invalid"
-    assert "EBSY" in said.html()
+    assert "Not answered yet" in replied("patch1/late-loser", errno="", log="a", dumped="").message
+    verdict = replied("patch1/late-loser", errno="EBSY", log="a", dumped="a")
+    assert verdict.state == "invalid"
+    assert "EBSY" in said(verdict).html()
 
 
 def test_a_problem_travels_as_plain_data():

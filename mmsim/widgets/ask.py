@@ -7,13 +7,14 @@ import sys
 from typing import Any
 
 import ipywidgets as w
+from IPython.display import display
 
 from mmsim import questions
-from mmsim.draw import Figure
 from mmsim.draw.figure import prose
 from mmsim.questions import Field
 from mmsim.questions.answers import SURE
 from mmsim.widgets.forms import LETTERS, form, said
+from mmsim.widgets.lab import open_run
 from mmsim.widgets.parts import WIDE, button
 
 # Pages have forms of their own: in a reader's browser, and while they are built (livebook says so).
@@ -26,9 +27,17 @@ def ask(name: str, seed: int = 0) -> Any:
     return figure if STATIC else Ask(figure, name, seed)
 
 
-def commit(name: str, seed: int | str = 0, **answer: Any) -> Figure:
-    """What the run says to an answer, as a figure. Of an essay, the rubric comes with it."""
-    return said(questions.check(name, answer, int(seed)))
+def commit(name: str, seed: int | str = 0, **answer: Any) -> None:
+    """Display what the run says to an answer, and below it that run, opened where it parts from the answer."""
+    for part in reply(name, int(seed), answer):
+        display(part)  # type: ignore[no-untyped-call]
+
+
+def reply(name: str, seed: int, answer: dict[str, Any]) -> list[Any]:
+    """A verdict, and the run behind it where that contradicts the answer."""
+    verdict = questions.check(name, answer, seed)
+    run = verdict.run if verdict.state in ("partly", "wrong") else None
+    return [said(verdict), *([open_run(run, "The run")] if run else [])]
 
 
 class Ask(w.VBox):  # type: ignore[misc]
@@ -38,7 +47,7 @@ class Ask(w.VBox):  # type: ignore[misc]
         self.figure, self.name, self.seed = figure, name, seed
         self.inputs = {field.name: inputs_of(field) for field in figure.problem.fields}
         self.sure = w.ToggleButtons(options=SURE, value=None, description="How sure?", style=WIDE)
-        self.answer = w.HTML()
+        self.answer = w.VBox()
         head = f"<b>{prose(figure.title)}</b> ({figure.description})"
         text = "".join(f"<p>{prose(part)}</p>" for part in figure.problem.text)
         parts = [w.HTML(head + text + figure.setup())]
@@ -55,7 +64,8 @@ class Ask(w.VBox):  # type: ignore[misc]
 
     def commit(self) -> None:
         """Show what the run says."""
-        self.answer.value = commit(self.name, self.seed, **self.filled).html()
+        verdict, *run = reply(self.name, self.seed, self.filled)
+        self.answer.children = [w.HTML(verdict.html()), *run]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**kwargs) or {}
