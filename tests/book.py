@@ -34,7 +34,7 @@ class Page:
 
     @property
     def about(self):
-        """What the notebook says about itself: objectives, needs and minutes."""
+        """What the notebook says about itself: objectives, needs, minutes, and perhaps exercise_minutes."""
         return self.notebook["metadata"].get("mmsim", {})
 
     @property

@@ -117,3 +117,11 @@ def test_every_picture_has_its_text(pages):
         for part in (page, *inside):
             assert [src for src, alt in part.images if alt is None or not alt.strip()] == [], file
             assert all(texts == {"title", "desc"} for texts in part.drawings), file
+
+
+def test_a_page_has_each_style_sheet_once(site):
+    """Stored outputs have one for each figure; in a script there is data, which stays as it is."""
+    for file in site.rglob("*.html"):
+        page = re.sub(r"<script\b.*?</script>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+        styles = re.findall(r"<style\b.*?</style>", page, re.DOTALL)
+        assert len(styles) == len(set(styles)), file
