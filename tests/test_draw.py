@@ -46,6 +46,7 @@ def figures():
         draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3),
         draw.lanes(exploration(pageblocks=60).outcomes[0]),
         draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
+        draw.listing("if x: pass\n", "f()"),
         draw.diff("if x:\n    a()\n", "a()\ny = 'b'\n", notes={"-if": "Gone.", "a(": "Now `always`."}),
         *map(draw.race_step, steps),
     ]  # fmt: skip
@@ -180,9 +181,16 @@ def test_diff_has_notes_in_the_margin():
     assert figure.content.count('aria-label="note 2"') == 2, "at the line and at the note"
 
 
+def test_a_listing_has_notes_and_no_marks():
+    figure = draw.listing("if x:\n    a()\n", "f()", {"a()": "Now."})
+    assert figure.plain == "if x:\n    a()\n[1] a()\n    Now."
+    assert "<b>if</b> x:" in figure.content
+    assert "−" not in figure.content
+
+
 @pytest.mark.parametrize(("part", "lines"), [("return", 2), ("-retry", 0), ("", 3)])
 def test_a_note_is_about_exactly_one_line(part, lines):
-    with pytest.raises(ValueError, match=f"notes: '{part}' is in {lines} lines of the diff, not in one"):
+    with pytest.raises(ValueError, match=f"notes: '{part}' is in {lines} lines, not in one"):
         draw.diff("a\nreturn 1\n", "a\nreturn 2\n", notes={part: "What?"})
 
 

@@ -9,11 +9,11 @@ from mmsim.draw.race_step import race_step
 from mmsim.draw.race_steps import RaceStep, race_steps
 from mmsim.draw.snapshot import Snapshot, film, snapshot
 from mmsim.draw.strip import Strip, pageblock_row, strip
-from mmsim.draw.text import diff, log
+from mmsim.draw.text import diff, listing, log
 from mmsim.draw.zones import zones
 
 __all__ = [
     "Document", "Figure", "Guest", "Picture", "RaceStep", "Snapshot", "Strip", "Table", "diff", "ending", "film",
-    "frames", "guests", "lane_steps", "lanes", "log", "outcomes", "pageblock_row", "race_step", "race_steps",
+    "frames", "guests", "lane_steps", "lanes", "listing", "log", "outcomes", "pageblock_row", "race_step", "race_steps",
     "snapshot", "strip", "table", "zones",
 ]  # fmt: skip

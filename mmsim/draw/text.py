@@ -54,10 +54,19 @@ def diff(
     or an added line. Raises ValueError for a part that is not in exactly one line.
     """  # fmt: skip
     lines = list(compared(before, after))
-    placed = {place(part, lines): note for part, note in (notes or {}).items()}
+    placed = places(notes or {}, lines)
     title = title or f"{titles[0]} → {titles[1]}"
     content = f'<div class="mmsim-diff">{legend(lines, titles)}{patch(lines, placed, title)}</div>'
     return Document(title, summary(lines), content, plain_diff(before, after, lines, titles, placed))
+
+
+def listing(source: str, title: str, notes: Mapping[str, str] | None = None) -> Document:
+    """A listing, in colour if it is Python, with notes in the margin as those of `diff`."""
+    lines = list(compared(source, source))
+    placed = places(notes or {}, lines)
+    content = f'<div class="mmsim-diff">{patch(lines, placed, title)}</div>'
+    plain = "\n".join([*(line.text for line in lines), *plain_notes(lines, placed)])
+    return Document(title, "", content, plain)
 
 
 def compared(before: str, after: str) -> Iterator[Line]:
@@ -92,12 +101,17 @@ def summary(lines: Sequence[Line]) -> str:
     return f"{words}, {anew} only indented anew." if anew else f"{words}."
 
 
+def places(notes: Mapping[str, str], lines: Sequence[Line]) -> dict[int, str]:
+    """The index of a line -> the note that it has."""
+    return {place(part, lines): note for part, note in notes.items()}
+
+
 def place(part: str, lines: Sequence[Line]) -> int:
     """The index of the line that a note is about."""
     kind, wanted = {"-": "del", "+": "ins"}.get(part[:1]), part.lstrip("-+ ")
     found = [n for n, line in enumerate(lines) if wanted in line.text and kind in (None, line.kind)]
     if len(found) != 1:
-        raise ValueError(f"notes: {part!r} is in {plural(len(found), 'line')} of the diff, not in one")
+        raise ValueError(f"notes: {part!r} is in {plural(len(found), 'line')}, not in one")
     return found[0]
 
 
@@ -148,8 +162,13 @@ def plain_diff(before: str, after: str, lines: Sequence[Line], titles: Sequence[
     if all(line.kind == "equal" for line in lines):
         return "no difference"
     hunk = f"@@ -1,{len(before.splitlines())} +1,{len(after.splitlines())} @@"
-    notes = [f"[{number}] {lines[n].text.strip()}\n    {placed[n]}" for number, n in enumerate(sorted(placed), 1)]
-    return "\n".join([f"--- {titles[0]}", f"+++ {titles[1]}", hunk, *(line.plain for line in lines), *notes])
+    code = [line.plain for line in lines]
+    return "\n".join([f"--- {titles[0]}", f"+++ {titles[1]}", hunk, *code, *plain_notes(lines, placed)])
+
+
+def plain_notes(lines: Sequence[Line], placed: Mapping[int, str]) -> list[str]:
+    """The notes with their lines."""
+    return [f"[{number}] {lines[n].text.strip()}\n    {placed[n]}" for number, n in enumerate(sorted(placed), 1)]
 
 
 # -- Python in colour --------------------------------------------------------------------------------
