@@ -103,7 +103,8 @@ def test_a_wrong_answer_opens_the_run_that_refutes_it_at_the_place():
 
 
 def test_nothing_and_nonsense_get_a_sentence():
-    assert "Not answered yet" in replied("patch1/late-loser", errno="", log="a", dumped="").message
+    open_ = replied("patch1/late-loser", errno="", log="a", dumped="").message
+    assert open_.startswith("Still open: What does offlining get?")
     verdict = replied("patch1/late-loser", errno="EBSY", log="a", dumped="a")
     assert verdict.state == "invalid"
     assert "EBSY" in said(verdict).html()

@@ -57,6 +57,8 @@ def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     goal = nulled(question.data["goal"])
     try:
         scene = question.scene(steps=steps, expect=goal, at=".goal")
+        if failed := failure(scene, field):
+            return failed
         findings = watch(scene, list(single(goal)))
     except ValueError as error:  # such as a name that is used before it is given
         return Part((field["name"],), False, message=f"This order can't be carried out: {why(error)}.")
@@ -64,6 +66,17 @@ def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     wrong = next((finding for finding in findings if not finding.holds), None)
     return Part((field["name"],), wrong is None, rows, wrong.moment if wrong else None, field.get("reason", ""),
                 opened(scene, stop=number(wrong.moment) if wrong else 0))
+
+
+def failure(scene: Scene, field: Object) -> Part | None:
+    """The verdict where a step before the last one fails: all of them have to be done; None where none does."""
+    machine = Machine(patches=scene.patches, **scene.machine)
+    for count, step in enumerate(scene.steps[:-1], 1):
+        if (result := carry_out(machine, step)).errno != "0":
+            row = Row(field["name"], f"errno of step {count}", "0", result.errno, False)
+            moment = Moment("step", count, len(scene.steps), phrase(step))
+            return Part((field["name"],), False, (row,), moment, field.get("reason", ""), opened(scene, stop=count))
+    return None
 
 
 def why(error: ValueError) -> str:

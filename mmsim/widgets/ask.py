@@ -34,10 +34,19 @@ def commit(name: str, seed: int | str = 0, **answer: Any) -> None:
 
 
 def reply(name: str, seed: int, answer: dict[str, Any]) -> list[Any]:
-    """A verdict, and the run behind it where that contradicts the answer."""
+    """A verdict, with what is so where it isn't what was said; and the run that contradicts the answer.
+
+    Of an essay, the rubric comes instead.
+    """
     verdict = questions.check(name, answer, seed)
-    run = verdict.run if verdict.state in ("partly", "wrong") else None
-    return [said(verdict), *([open_run(run, "The run")] if run else [])]
+    if verdict.state == "noted":
+        return [said(verdict, rubric=questions.solve(name, seed).rubric)]
+    if verdict.state not in ("partly", "wrong"):
+        return [said(verdict)]
+    fields = questions.problem(name, seed).fields
+    texts = questions.solve(name, seed).texts
+    so = tuple(text for field, text in zip(fields, texts, strict=True) if not verdict.fields[field.name])
+    return [said(verdict, so), *([open_run(verdict.run, "The run")] if verdict.run else [])]
 
 
 class Ask(w.VBox):  # type: ignore[misc]
@@ -53,7 +62,7 @@ class Ask(w.VBox):  # type: ignore[misc]
         parts = [w.HTML(head + text + figure.setup())]
         for field in figure.problem.fields:
             parts += [w.HTML(f"<b>{prose(field.label)}</b>"), *self.inputs[field.name]]
-        super().__init__([*parts, self.sure, button("Commit, then run", self.commit), self.answer])
+        super().__init__([*parts, self.sure, button(figure.verb, self.commit), self.answer])
 
     @property
     def filled(self) -> dict[str, Any]:

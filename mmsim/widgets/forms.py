@@ -50,11 +50,16 @@ class Form(Figure):
             f'<input type="hidden" name="name" value="{p.name}"><input type="hidden" name="seed" value="{p.seed}">'
             f'{"".join(f"<p>{prose(part)}</p>" for part in p.text)}{self.setup()}'
             f'{"".join(field_html(key, field) for field in p.fields)}{sure_html()}'
-            f'<p class="mmsim-commit"><button type="submit" hidden>Commit, then run</button></p>'
+            f'<p class="mmsim-commit"><button type="submit" hidden>{self.verb}</button></p>'
             f"<details><summary>A hint</summary><p>{prose(self.hint)}</p></details>"
             f'<p class="livebook-otherwise">Answer at the command line: <code translate="no">{self.command}</code></p>'
             f'<div class="livebook-answer" role="status"></div></form>'
         )
+
+    @property
+    def verb(self) -> str:
+        """What the button says: nobody runs an essay."""
+        return "Keep it, then see the rubric" if self.problem.kind == "explain" else "Commit, then run"
 
     def setup(self) -> str:
         """The scenario, line by line."""
@@ -86,7 +91,8 @@ def field_html(key: str, field: Field) -> str:
     if field.kind == "order":
         return f"<fieldset><legend>{prose(field.label)}</legend><ol>{order_html(field)}</ol></fieldset>"
     name = f"{key}-{field.name}"
-    example = f'<small>such as <code translate="no">{escape(field.example)}</code></small>' if field.example else ""
+    shown = field.example if field.kind not in ("text", "code") else ""
+    example = f'<small>such as <code translate="no">{escape(shown)}</code></small>' if shown else ""
     if field.kind in ("steps", "code", "text"):
         start = escape(field.example) if field.kind == "code" else ""
         part = f'<textarea id="{name}" name="{field.name}" rows="6" spellcheck="false">{start}</textarea>'
@@ -128,11 +134,13 @@ class Said(Figure):
     """A verdict: in a sentence, fact by fact, and where the run parts from the answer."""
 
     verdict: Verdict
+    so: tuple[tuple[str, str, str], ...] = ()  # label, answer and reason of what was not right
+    rubric: tuple[tuple[str, int], ...] = ()
 
     @property
     def text(self) -> str:
         """The verdict as a terminal shows it."""
-        return str(self.verdict)
+        return "\n".join([str(self.verdict), *(f"  {points}  {says}" for says, points in self.rubric)])
 
     def __str__(self) -> str:
         return self.text
@@ -147,8 +155,13 @@ class Said(Figure):
         if v.facts:
             rows = tuple(("✓" if r.holds else "✗", r.what, r.said, "the same" if r.holds else r.found) for r in v.facts)
             yield Table(("", "fact", "you say", "the run says"), rows).html("Your answer and the run")
+        if self.rubric:
+            worth = tuple((f"{points}", says) for says, points in self.rubric)
+            yield Table(("points", "for"), worth).html("What an answer is worth")
         if v.first:
             yield f"<p><b>Where the run parts from it.</b> {prose(capital(str(v.first)))}</p>"
+        for label, answer, reason in self.so:
+            yield f"<p><b>What is so.</b> {prose(label)} <b>{prose(capital(answer))}</b> {prose(reason)}</p>"
         if v.belief:
             yield f"<p><b>Why one may think so.</b> {prose(v.belief)}</p>"
         if v.reason:
@@ -160,6 +173,8 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def said(verdict: Verdict) -> Said:
-    """A verdict as a figure."""
-    return Said(STATES[verdict.state], verdict.message, verdict)
+def said(
+    verdict: Verdict, so: tuple[tuple[str, str, str], ...] = (), rubric: tuple[tuple[str, int], ...] = ()
+) -> Said:
+    """A verdict as a figure; so: what is so (label, answer, reason); rubric: what an essay is worth (what, points)."""
+    return Said(STATES[verdict.state], verdict.message, verdict, so, rubric)

@@ -71,13 +71,13 @@ class Walk:
         self.views[step], self.pool[step].value = view, view.html
 
     def tell(self, telling: Telling, step: int | None = None) -> None:
-        """Walk through another telling, at this step or the present one; who was at the end stays there.
+        """Walk through another telling, at this step or the present one; who was at the end goes to where one begins.
 
         Raises what drawing raises, and then nothing has changed.
         """
         last = telling.steps - 1
         if step is None:
-            step = END if self.slider.value == self.slider.max else self.slider.value
+            step = telling.start if self.slider.value == self.slider.max else self.slider.value
         step = min(step, last)
         view = telling.draw(step)
         self.telling, self.views = telling, [None] * (last + 1)

@@ -70,7 +70,7 @@ export class Form {
     const [module, name] = this.element.dataset.call.split(":");
     const values = JSON.stringify(JSON.stringify(said));
     const code = `__import__("importlib").import_module("${module}").${name}(**__import__("json").loads(${values}))`;
-    const fresh = make("div");
+    const fresh = this.element.appendChild(make("div", { hidden: true })); // attached: widgets are drawn into it
     this.outputs = new Outputs(fresh, this.book.parts);
     this.element.setAttribute("aria-busy", "true");
     try {
@@ -80,6 +80,7 @@ export class Form {
       this.place.replaceChildren(...fresh.childNodes);
       this.place.scrollIntoView({ block: "nearest" });
     } finally {
+      fresh.remove();
       this.element.removeAttribute("aria-busy");
     }
   }
