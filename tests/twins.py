@@ -90,6 +90,7 @@ class Twins:
     def by_keyboard(self):
         """Go from the button above the lab through all of it; each part that has the focus, in turn."""
         keyboard = self.visit.page.keyboard
+        self.cell.evaluate("cell => cell.querySelectorAll(':scope > details').forEach(fold => fold.open = true)")
         self.cell.get_by_role("button", name="Restart").focus()
         for _ in range(100):
             keyboard.press("Tab")

@@ -27,7 +27,7 @@ SHOWN = f"""() => [...document.querySelectorAll(".cell:has(.livebook-tools, .liv
 @pytest.fixture(scope="session")
 def stored(name):
     """The cells of code of the page's notebook."""
-    return code_cells(name)
+    return [cell for cell in code_cells(name) if "remove-cell" not in cell["metadata"].get("tags", [])]
 
 
 @pytest.fixture(scope="session")
