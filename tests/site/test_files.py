@@ -37,7 +37,7 @@ class Reader(HTMLParser):
         if tag == "img":
             self.images.append((attrs.get("src"), attrs.get("alt")))
         if tag == "svg":
-            named = {"aria-label", "aria-hidden"} & dict(attributes).keys()  # its text is elsewhere in the figure
+            named = {"aria-label", "aria-hidden"} & attrs.keys()  # its text is elsewhere in the figure
             self.drawings.append({"title", "desc"} if named else set())
         if tag in ("title", "desc") and "svg" in self.open:
             self.drawings[-1].add(tag)
