@@ -37,7 +37,7 @@ def hero() -> Lab:
         draw.guests(first, False, "The host wants its memory back. Which guest can give it?", GIVEN),
         draw.guests(last, True, "The host has asked for all of it.", f"{stays} MiB stay."),
     ]
-    captions = ["before", "the host has taken back what it could get"]
+    captions = ["Nothing has been taken back yet.", "The host has taken back what it could get."]
     verbs = ("Give it again", "Take it back")
     return Lab("Which guest can give memory back?", Pictures(pictures, captions), verbs=verbs)
 

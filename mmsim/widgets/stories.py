@@ -15,6 +15,7 @@ from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer, explore
 from mmsim.machine.result import Result
 from mmsim.machine.sizes import size
+from mmsim.questions import words
 from mmsim.questions.runs import named
 from mmsim.scenario.replay import carry_out, racer
 from mmsim.sim.interleavings import Move
@@ -121,7 +122,7 @@ def phrase(step: Step) -> str:
         return f"the host asks for {readable(size(step['to']))}"
     if step["do"] in PHRASES:
         return PHRASES[step["do"]].format(**step)
-    return " ".join([step["do"], *(f"{key}={value}" for key, value in step.items() if key not in ("do", "expect"))])
+    return words.phrase(step).replace("`", "")
 
 
 def ended(machine: Machine, step: Step, result: Result) -> str:
