@@ -34,8 +34,9 @@ def movable() -> Machine:
     return machine
 
 
-def short(patches: Sequence[int] = (1, 2, 3, 4, 5, 6), online: str = "online_movable",
-          requested: str = "68M") -> Machine:
+def short(
+    patches: Sequence[int] = (1, 2, 3, 4, 5, 6), online: str = "online_movable", requested: str = "68M"
+) -> Machine:
     """A block of virtio-mem memory, beside so much in use that not all of it can be moved away."""
     machine = Machine(
         patches, "128M", zone_of=[("block:0", "block:1", "Normal")],
@@ -45,6 +46,15 @@ def short(patches: Sequence[int] = (1, 2, 3, 4, 5, 6), online: str = "online_mov
     machine.allocate("a", "8M", within=("block:1", "block:2"))
     machine.place("block:1+9000", "lru_pinned", 3, "b")
     machine.allocate("n", "100M", gfp="GFP_KERNEL")
+    return machine
+
+
+def nearly_full() -> Machine:
+    """Twelve pages to be moved out of the first pageblock, a free third one, and only nine free pages besides."""
+    machine = Machine(boot_memory="128M", zone_of=[("block:0", "block:1", "Movable")])
+    machine.place(0, "lru", 12, "a")
+    machine.place(512, "slab", 512)
+    machine.place(1536, "reserved", 32768 - 1536 - 9)
     return machine
 
 
@@ -65,6 +75,7 @@ MACHINES: dict[str, Callable[[], Machine]] = {
     "short": short,
     "short, whole block": lambda: short(requested="128M"),
     "short, base": lambda: short((), "online_kernel"),
+    "nearly full": nearly_full,
     "idle": idle,
     "idle, two blocks": lambda: idle(requested="256M"),
     "idle, nearly empty": lambda: idle(requested="8M"),
@@ -86,6 +97,7 @@ def racers_on(machine: Machine) -> list[Racer]:
     racers = [
         race("isolate", "isolate", start=block, end=f"{block}+1024", flags=REPORTING),
         race("isolate", "isolate next", start=f"{block}+512", end=f"{block}+2048"),
+        race("isolate", "isolate third", start=f"{block}+1024", end=f"{block}+1536"),
         race("undo_isolate", "undo", start=block, end=f"{block}+1024"),
         race("alloc_contig", "contig", start=block, end=f"{block}+512"),
         race("alloc_contig", "contig x", start=f"{block}+1024", end=f"{block}+2048", name="x"),
@@ -104,6 +116,11 @@ def racers_on(machine: Machine) -> list[Racer]:
     return racers
 
 
+def racer_on(machine: Machine, name: str) -> Racer:
+    """The one with this name."""
+    return next(racer for racer in racers_on(machine) if racer.name == name)
+
+
 def chooser(seed: Any) -> Callable[[list[int]], int]:
     """Chooses who takes a step: the same task as before, the rather the larger a random number is; else any."""
     rng = random.Random(repr(seed))
@@ -118,8 +135,9 @@ def chooser(seed: Any) -> Callable[[list[int]], int]:
     return choose
 
 
-def random_schedule(machine: Machine, racers: Sequence[Racer],
-                    seed: Any) -> Iterator[tuple[MachineRace, int, Footprint]]:
+def random_schedule(
+    machine: Machine, racers: Sequence[Racer], seed: Any
+) -> Iterator[tuple[MachineRace, int, Footprint]]:
     """Run a race by a random schedule: after each step the race, who took it, and what it says that it touched."""
     finished, choose = starter(machine, racers)(), chooser(seed)
     try:

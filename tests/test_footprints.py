@@ -15,7 +15,7 @@ from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer, starter
 from mmsim.sim.schedules import dependent
 
-PAIRS = 60  # of each machine; the same at every run
+PAIRS = 40  # of each machine; the same at every run
 SWAPS = 3  # of each schedule
 
 

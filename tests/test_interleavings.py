@@ -301,6 +301,16 @@ def test_a_stalled_loop_is_not_run_before_something_it_looked_at_changes():
         assert sum(move.name == "loop_until_flag" for move in race.schedule) == 2  # one round, and the signal
 
 
+def test_who_ran_last_goes_on_if_nothing_speaks_against_it():
+    async def set_flag_and_go_on(toy):
+        await set_flag(toy)
+        for _ in range(3):
+            await preempt()
+
+    (outcome,) = explore(start(loop_until_flag, set_flag_and_go_on), lambda race: None).outcomes
+    assert outcome.length == (7, 2)
+
+
 def test_two_endless_loops_get_a_signal_each():
     found = explore(start(loop_until_flag, loop_until_flag), lambda race: None)
     assert {outcome.errnos for outcome in found.outcomes} == {("ENDLESS", "ENDLESS")}

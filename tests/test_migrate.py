@@ -5,8 +5,15 @@ from errno import ENOMEM
 import pytest
 
 from mmsim import Machine
+from mmsim.mm.gfp import gfp
 from mmsim.mm.memmap import FREE, SLAB, codes
-from mmsim.mm.migrate import dissolve_free_huge_pages, isolate_movable_pages, migrate_pages, putback_movable_pages
+from mmsim.mm.migrate import (
+    depends_on_memory,
+    dissolve_free_huge_pages,
+    isolate_movable_pages,
+    migrate_pages,
+    putback_movable_pages,
+)
 
 NORMAL, MOVABLE = 0, 32768
 
@@ -280,3 +287,24 @@ def test_targets_are_taken_zone_by_zone_and_each_run_has_its_own(unit):
              for e in machine.trace.since(0, "migrate")]
     # The pages of ZONE_NORMAL leave 8 free ones behind, which those of ZONE_MOVABLE may take after the 2.
     assert moved == [(2040, 4, "Normal"), (2044, 4, "DMA32"), (2048, 2, "Movable"), (2050, 6, "Normal")]
+# ---- what a search is told ----
+
+
+def told(machine, nr_pages, single=True):
+    k = machine.kernel
+    k.current.footprint = {}
+    depends_on_memory(k, 0, nr_pages, gfp("GFP_HIGHUSER_MOVABLE"), single)
+    footprint, k.current.footprint = k.current.footprint, None
+    return footprint
+
+
+@pytest.mark.parametrize(("nr_pages", "single", "writes"), [
+    (16384, True, None), (16385, True, (2, 3)), (512, False, (2, 3))])
+def test_migration_depends_on_memory_unless_there_is_plenty_for_two(unit, nr_pages, single, writes):
+    expected = {("zone", 3): False} if writes is None else {("zone", zone): True for zone in writes}
+    assert told(unit(), nr_pages, single) == expected
+
+
+@pytest.mark.parametrize(("boot_memory", "plenty"), [("1G", True), ("128M", False)])
+def test_near_a_watermark_a_memory_block_more_is_plenty(boot_memory, plenty):
+    assert all(told(Machine(boot_memory=boot_memory), 1).values()) != plenty

@@ -105,6 +105,8 @@ class Twins:
     def move(self, part):
         """Move what has the focus, if it is a control, and do the same here. Was it one?"""
         keyboard = self.visit.page.keyboard
+        if part["kind"] in ("slider", "number") and not self.can_move(part["name"]):
+            return True
         match part["kind"]:
             case "slider":
                 keyboard.press("ArrowRight" if part["value"] < part["last"] else "ArrowLeft")
@@ -126,6 +128,11 @@ class Twins:
         assert moved["value"] != part["value"], part
         self.set(part["name"], moved["value"])
         return True
+
+    def can_move(self, name):
+        """Has a slider more than one place? A story without a step has none to go to."""
+        (slider,) = (slider for slider in self.parts(ipywidgets.IntSlider) if slider.description == name)
+        return slider.min < slider.max
 
     def other_number(self, part):
         """Another one that a slider can have, not where the arrow keys came from if there are three."""
