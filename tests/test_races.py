@@ -178,6 +178,13 @@ def test_pruning_loses_no_outcome_of_a_small_race(name: str, pair: tuple[str, st
     assert_pruning_loses_nothing(machine, [racer_on(machine, racer) for racer in pair])
 
 
+def test_pruning_loses_no_outcome_of_giving_back_what_nobody_holds_any_more() -> None:
+    """Its only page is poisoned first: then it touches no page, but it would have."""
+    machine = unit()
+    machine.place(7, "lru", 1, "a")
+    assert_pruning_loses_nothing(machine, [race("write", path="hard_offline_page", value="0x7000"), *racers([FREE])])
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_no_random_schedule_ends_in_what_the_pruned_search_does_not_find(name: str) -> None:
     """Races of two of all paths, which have too many interleavings to try each."""
