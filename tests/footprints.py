@@ -28,7 +28,7 @@ UNITS = PAGES_PER_SECTION // MAX_ORDER_NR_PAGES
 TYPES = MAX_ORDER_NR_PAGES // pageblock_nr_pages
 COUNTERS = ("nr_free_pages", "nr_free_cma", "nr_isolate_pageblock", "present_pages", "managed_pages")
 DRIVER = {
-    "virtio-mem blocks": ("mb_state", "nb_mb_state", "plugged_subblocks", "next_mb_id", "hotplug_active", "removing"),
+    "virtio-mem blocks": ("mb_state", "nb_mb_state", "next_mb_id", "hotplug_active", "removing"),
     "virtio-mem config": ("config_changed", "requested_size", "plugged_size", "unplug_all_required"),
 }
 OCCUPIED = codes_where(lambda page, refs: (page.lru or page.movable_ops or page.name == "pcp") and not refs)
@@ -36,10 +36,8 @@ EMPTY = codes(FREE)
 
 
 def plain(value: Any) -> Any:
-    """A copy that stays as it is."""
-    if isinstance(value, dict):
-        return {key: bytes(v) if isinstance(v, bytearray) else v for key, v in value.items() if v}
-    return bytes(value) if isinstance(value, bytearray) else value
+    """A copy that stays as it is; a count of none is no count."""
+    return {key: v for key, v in value.items() if v} if isinstance(value, dict) else value
 
 
 def state_of(machine: Machine) -> State:
@@ -66,6 +64,8 @@ def state_of(machine: Machine) -> State:
     state["alive"] = k.trace.panicked
     for key, names in DRIVER.items() if driver else ():
         state[key] = [plain(getattr(driver, name)) for name in names]
+    for mb_id, plugged in driver.plugged_subblocks.items() if driver else ():
+        state["virtio-mem subblocks", mb_id] = bytes(plugged) if any(plugged) else None
     if device is not None:
         state["device"] = [bytes(device.bitmap), device.size, device.answers[:]]
         state["virtio-mem config"] += [device.requested_size, device.usable_region_size]

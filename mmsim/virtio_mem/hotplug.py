@@ -96,11 +96,12 @@ class Hotplug:
 
     def sb_plugged(self, mb_id: int) -> bytearray:
         """A byte for each subblock of a block: 1 if it is plugged."""
-        self.k.current.writes("virtio-mem blocks")
+        self.k.current.reads(("virtio-mem subblocks", mb_id))
         return self.plugged_subblocks.setdefault(mb_id, bytearray(self.nb_sb_per_mb))
 
     def set_plugged(self, mb_id: int, sb_id: int, count: int, plugged: bool) -> None:
         """Note that subblocks were plugged or unplugged."""
+        self.k.current.writes(("virtio-mem subblocks", mb_id))
         self.sb_plugged(mb_id)[sb_id : sb_id + count] = bytes([plugged]) * count
 
     def is_full(self, mb_id: int) -> bool:
