@@ -23,7 +23,8 @@ def overview(shot: Snapshot, span: tuple[int, int]) -> str:
 
 def draw_overview(shot: Snapshot, block: Block, span: tuple[int, int], width: float) -> tuple[list[str], float]:
     """The block as subblocks if it has any, a fan from what is chosen to the full width, and brackets."""
-    cells = tuple(Cell(c.start, c.end, c.runs) for c in cut(block, shot.nr_subblock))
+    parts_of = shot.nr_subblock if block.driver else PAGES_PER_SECTION
+    cells = tuple(Cell(c.start, c.end, c.runs) for c in cut(block, parts_of))
     count = size(shot.nr_subblock * PAGE_SIZE)
     name = f"memory{block.number} · "
     long, short = f"128 MiB = {len(cells)} subblocks of {count}", f"{len(cells)} × {count}"
@@ -42,15 +43,15 @@ def draw_overview(shot: Snapshot, block: Block, span: tuple[int, int], width: fl
         fan = f"M{num(chosen[0])} {num(y)}H{num(chosen[1] + 1)}L{num(width - GUTTER - 1)} {num(y + 22)}H0z"
         parts.append(f'<path d="{fan}" class="mmsim-zoom"/>')
         y += 22
-    return parts + list(measures(shot, span, y, width)), y + (48 if len(cells) == 1 else 70)
+    return parts + list(measures(shot, bool(block.driver), span, y, width)), y + (48 if len(cells) == 1 else 70)
 
 
-def measures(shot: Snapshot, span: tuple[int, int], y: float, width: float) -> Iterator[str]:
-    """How large things are in the strip below."""
+def measures(shot: Snapshot, device: bool, span: tuple[int, int], y: float, width: float) -> Iterator[str]:
+    """How large things are in the strip below; only a device has subblocks."""
     shown = min(span[1] - span[0], (8 if width > NARROW else 4) * pageblock_nr_pages)
     subblock = (shot.nr_subblock, "subblock", "what the device takes back")
     lengths = (
-        *([subblock] if shot.nr_subblock < PAGES_PER_SECTION else []),
+        *([subblock] if device else []),
         (pageblock_nr_pages, "pageblock", "has one label"),
         (pageblock_nr_pages // 2, "256 pages", "4 KiB each"),
     )
