@@ -15,6 +15,7 @@ from mmsim.machine.sizes import pfn, size
 from mmsim.mm.mmzone import PAGE_SIZE
 from mmsim.scenario.checks import ScenarioError
 from mmsim.scenario.format import EXPECT
+from mmsim.series import PATCHES
 from mmsim.sim.cpu import ENDLESS
 from mmsim.sim.errnos import errorcode
 
@@ -116,8 +117,9 @@ def patch_set(said: Any) -> list[int]:
     listed = said if isinstance(said, list | tuple | set | frozenset) else [said]
     text = " ".join(str(each).strip().strip("{}[]") for each in listed)
     words = [] if text.lower() in ("none", "no patch", "") else re.split(r"[\s,+]+(?:and\s+)?", text)
-    if not all(re.fullmatch("[1-6]", word) for word in words):
-        raise nonsense(said, "a set of the patches 1 to 6", "patches")
+    known = [str(patch.number) for patch in PATCHES]
+    if not set(words) <= set(known):
+        raise nonsense(said, f"a set of the patches {', '.join(known)}", "patches")
     return sorted({int(word) for word in words})
 
 
