@@ -347,3 +347,10 @@ def test_the_pages_choice_wins_over_the_systems():
         "html:not([data-theme=light]) body:not([data-jp-theme-light=true]) .mmsim-fig",
         "html[data-theme=dark] .mmsim-fig,body[data-jp-theme-light=false] .mmsim-fig",
     ]
+
+
+def test_code_and_log_lines_are_kept_from_a_translator():
+    machine = grown()
+    assert 'translate="no"' in draw.log(machine).html()
+    listing = draw.listing("a = 1\n", "A listing").html(style=False)
+    assert listing.count("<code") == listing.count('<code translate="no"') == 1

@@ -148,7 +148,7 @@ def row(line: Line, number: int | None) -> str:
     note = number_of(number) if number else ""
     return (
         f'<div class="mmsim-ln mmsim-{line.kind}">{sign(line.kind)}'
-        f'<code style="--mmsim-hang:{hang}ch">{line.html}</code>{note}</div>'
+        f'<code translate="no" style="--mmsim-hang:{hang}ch">{line.html}</code>{note}</div>'
     )
 
 
@@ -232,7 +232,7 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: in
     )
     plain = "\n".join(lines) or "(nothing was logged)"
     pre = (
-        f'<pre class="mmsim-log" tabindex="0" role="group" aria-label="{escape(title)}">'
+        f'<pre class="mmsim-log" translate="no" tabindex="0" role="group" aria-label="{escape(title)}">'
         f"{content or escape(plain)}</pre>"
     )
     return Document(title, f"{plural(len(lines), 'line')}.", pre, plain)
