@@ -43,10 +43,10 @@ def reply(name: str, seed: int, answer: dict[str, Any]) -> list[Any]:
         return [said(verdict, rubric=questions.solve(name, seed).rubric)]
     if verdict.state not in ("partly", "wrong"):
         return [said(verdict)]
-    fields = questions.problem(name, seed).fields
-    texts = questions.solve(name, seed).texts
-    so = tuple(text for field, text in zip(fields, texts, strict=True) if not verdict.fields[field.name])
-    return [said(verdict, so), *([open_run(verdict.run, "The run")] if verdict.run else [])]
+    asked = questions.problem(name, seed)
+    texts = () if asked.kind in ("build", "write") else questions.solve(name, seed).texts  # who builds may try again
+    so = tuple(text for field, text in zip(asked.fields, texts, strict=False) if not verdict.fields[field.name])
+    return [said(verdict, so), *([open_run(verdict.run)] if verdict.run else [])]  # no title: it follows no other run
 
 
 class Ask(w.VBox):  # type: ignore[misc]
