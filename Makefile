@@ -61,9 +61,8 @@ clean:  ## Remove all that was built and installed here
 	find . -type d '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf '{}' +
 
 # The environment: exactly the lock, each file checked against its hash. uv does in seconds what takes pip a minute;
-# where it can't (a mirror that only pip is told of, say), pip does it. The last setting spares every notebook's start a
-# warning that the kernel talks TCP, which it does on this machine alone.
-$(ENV): requirements.txt pyproject.toml
+# where it can't (a mirror that only pip is told of, say), pip does it.
+$(ENV): requirements.txt pyproject.toml tools/ipython_kernel_config.py
 	@'$(PYTHON)' tools/check_python.py
 	'$(PYTHON)' -m venv --clear .venv
 	@sed -n '/^uv==/,/# via/p' requirements.txt >.venv/uv.txt
@@ -71,7 +70,7 @@ $(ENV): requirements.txt pyproject.toml
 	$(BIN)/uv pip sync --quiet --python .venv --require-hashes requirements.txt || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' >.venv/etc/ipython/ipython_kernel_config.py
+	@mkdir -p .venv/etc/ipython && cp tools/ipython_kernel_config.py .venv/etc/ipython/
 	@touch $@
 
 # What the pages run in the browser. Without it the book is built all the same, and says so.
