@@ -6,7 +6,7 @@ pytest.importorskip("ipywidgets")
 
 import ipywidgets
 from ipywidgets.embed import dependency_state
-from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, says
+from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, race, says
 
 from mmsim import Machine, draw, widgets
 from mmsim.chapters import home, isolation, patch1, patch5
@@ -61,8 +61,8 @@ def test_the_page_shown_has_the_widgets_picture(make):
 def test_a_widget_is_stored_with_its_text(make):
     lab = make()
     bundle = displayed(lab)
-    assert bundle["text/plain"] == str(lab.picture)
-    assert bundle["text/html"] == make().picture.html(), "the same each time"
+    assert str(lab.picture) in bundle["text/plain"]
+    assert make().picture.html(style=False) in bundle["text/html"], "the same each time"
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
@@ -359,7 +359,7 @@ def test_a_story_ends_with_a_panic():
     ],
 )
 def test_the_losers_noise_depends_on_zone_and_patches(zone, patches, endings):
-    lab = patch1.race()
+    lab = race()
     lab.inputs["zone"].value = zone
     for patch in patches:
         lab.patches[patch].value = True
@@ -386,7 +386,7 @@ def test_two_isolations_meet_only_where_their_ranges_do(place, losers):
 
 
 def test_an_outcome_has_its_own_steps_from_the_first_that_changes_something():
-    lab = patch1.race()
+    lab = race()
     lab.outcome.value = 1
     assert lab.walk.slider.value == 0
     assert lab.picture.description == "offline isolates 44 MiB."
@@ -397,13 +397,13 @@ def test_an_outcome_has_its_own_steps_from_the_first_that_changes_something():
 
 
 def test_the_log_of_a_race_grows_with_its_steps():
-    lab = patch1.race()
+    lab = race()
     lab.walk.draw_all()
     assert ["WARNING: CPU" in page for page in pages(lab)] == [False] * 6 + [True]
 
 
 def test_on_paper_there_is_the_step_before_the_one_that_decides():
-    lab = patch1.race()
+    lab = race()
     assert "Step 7 of 9" in lab.walk.paper.value
     assert "WARNING" not in lab.walk.paper.value
     lab.outcome.value = 1

@@ -13,7 +13,8 @@ from typing import get_type_hints
 import ipywidgets
 
 from mmsim import chapters
-from mmsim.widgets import Lab
+from mmsim.chapters import patch1
+from mmsim.widgets import Choice, Lab
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = [import_module(found.name) for found in pkgutil.iter_modules(chapters.__path__, f"{chapters.__name__}.")]
@@ -26,6 +27,12 @@ def makers(module):
 
 
 BOOK = {f"{make.__module__.split('.')[-1]}.{make.__name__}": make for module in CHAPTERS for make in makers(module)}
+
+
+def race():
+    """A race with a switch and a choice."""
+    zone = Choice("zone", "Zone", patch1.ZONES)
+    return Lab("The race, with a switch", patch1.two_cpus("$zone"), [zone], patches=[], toggles=[1])
 
 
 def code_cells(name):

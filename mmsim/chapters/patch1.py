@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mmsim.draw import worst
 from mmsim.series import STAGES
 from mmsim.widgets.controls import Choice
 from mmsim.widgets.lab import Lab
+from mmsim.widgets.matrix import Matrix
 from mmsim.widgets.stories import Race
 
 PLACES = {
@@ -40,6 +42,7 @@ def offline_loses() -> Lab:
     return lab
 
 
-def race() -> Lab:
-    """The same race in each zone, with and without patch 1."""
-    return Lab("The race, with a switch", two_cpus("$zone"), [Choice("zone", "Zone", ZONES)], patches=[], toggles=[1])
+def after() -> Lab:
+    """What can come of the race in each kernel and each zone; a cell opens it."""
+    kernels = Choice("patches", "Kernel", {"before the series": "", "with patch 1": "1"})
+    return Matrix("What can be reached?", two_cpus("$zone"), kernels, Choice("zone", "Zone", ZONES), worst)

@@ -7,7 +7,8 @@ with the widget and tied to its controls in the browser. What is told anew when 
 from mmsim.widgets.ask import ask
 from mmsim.widgets.controls import Choice, Size
 from mmsim.widgets.lab import Lab, open_run, run, stepper
+from mmsim.widgets.matrix import Matrix
 from mmsim.widgets.stories import Race, Story
 from mmsim.widgets.telling import Pictures
 
-__all__ = ["Choice", "Lab", "Pictures", "Race", "Size", "Story", "ask", "open_run", "run", "stepper"]
+__all__ = ["Choice", "Lab", "Matrix", "Pictures", "Race", "Size", "Story", "ask", "open_run", "run", "stepper"]

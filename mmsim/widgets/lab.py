@@ -81,18 +81,28 @@ class Lab(w.VBox):  # type: ignore[misc]
     def setting(self) -> Setting:
         """Where everything stands."""
         values = {name: control.text(self.inputs[name].value) for name, control in self.controls.items()}
+        return self.setting_with(values)
+
+    def setting_with(self, values: Mapping[str, str]) -> Setting:
+        """The setting with the controls at these values; one named `patches` names the changes of the kernel itself."""
         applied = self.fixed | {n for n, box in self.patches.items() if box.value}
+        if "patches" in values:
+            applied = {int(name) if name.isdigit() else name for name in values["patches"].split()}
         return Setting(values, frozenset(applied), [step for name in self.happened for step in self.events[name]])
 
     # -- what a reader does ------------------------------------------------------------------------------
 
-    def moved(self, change: Any = None, step: int | None = None) -> bool:
-        """Tell the scene anew, or say why that can't be; at this step, or the present one. Tells whether it could."""
+    def moved(self, change: Any = None, step: int | None = None, way: int | None = None) -> bool:
+        """Tell the scene anew, or say why that can't be; at this step and of this outcome, or the present ones.
+
+        Tells whether it could.
+        """
         if self.quiet:
             return True
         try:
             told = self.scene.tell(self.setting)
-            way = min(self.outcome.index, len(told.tellings) - 1) if self.outcome else 0
+            if way is None:
+                way = min(self.outcome.index, len(told.tellings) - 1) if self.outcome else 0
             self.walk.tell(told.tellings[way], step)
         except PROBLEMS as problem:
             self.error.value = f'<p role="alert"><b>This can\'t be done:</b> {escape(str(problem))}</p>'
@@ -141,9 +151,14 @@ class Lab(w.VBox):  # type: ignore[misc]
         return self.walk.look(self.walk.slider.value).picture
 
     @property
+    def figures(self) -> list[Figure]:
+        """All that is to be seen where there are no controls."""
+        return [self.picture]
+
+    @property
     def text(self) -> str:
-        """The picture's text equivalent."""
-        return str(self.picture)
+        """The text equivalent of all that is to be seen."""
+        return "\n\n".join(map(str, self.figures))
 
     def __repr__(self) -> str:
         return f"Lab({self.title!r})"
@@ -160,7 +175,9 @@ class Lab(w.VBox):  # type: ignore[misc]
         if before not in (None, self):
             self.take_up(before)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return {**bundle, "text/plain": self.text, "text/html": self.picture.html()}
+        first, *more = self.figures
+        html = first.html() + "".join(figure.html(style=False) for figure in more)
+        return {**bundle, "text/plain": self.text, "text/html": html}
 
 
 LAST: dict[tuple[object, ...], Lab] = {}  # the labs displayed last: one goes on where it was when its cell runs again

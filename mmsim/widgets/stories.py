@@ -18,7 +18,8 @@ from mmsim.machine.sizes import size
 from mmsim.questions import words
 from mmsim.questions.runs import named
 from mmsim.scenario.replay import carry_out, racer
-from mmsim.sim.interleavings import Move
+from mmsim.sim.cpu import ENDLESS
+from mmsim.sim.interleavings import Exploration, Move
 from mmsim.widgets.controls import filled
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
@@ -44,9 +45,20 @@ class Story:
 
     def tell(self, setting: Setting) -> Told:
         """The story, from the machine that has booted to its end."""
+        run = self.run(setting)
+        return Told([Telling(len(run.steps) + 1, run.view, len(run.steps))])
+
+    def end(self, setting: Setting) -> Result:
+        """What the last step has returned; of a panic before it, the step that brought it."""
+        run = self.run(setting)
+        run.go_to(len(run.steps))
+        return run.results[-1]
+
+    def run(self, setting: Setting) -> Run:
+        """The story at its beginning."""
         steps = list(renamed(filled([*self.steps, *setting.added], setting.values)))
         boot = partial(Machine, patches=setting.patches, **filled(self.machine, setting.values))
-        return Told([Telling(len(steps) + 1, Run(steps, boot, self.picture).view, len(steps))])
+        return Run(steps, boot, self.picture)
 
 
 class Run:
@@ -129,6 +141,8 @@ def ended(machine: Machine, step: Step, result: Result) -> str:
     """What is so after a step. Of a resize that is how much is plugged, whatever the driver said."""
     if result.panic:
         return "the kernel panics"
+    if result.errno == ENDLESS:
+        return "it tries without end, until a signal comes"
     if result.errno != "0":
         return f"it fails with -{result.errno}"
     if step["do"] != "resize" or machine.device is None:
@@ -150,14 +164,23 @@ class Race:
 
     def tell(self, setting: Setting) -> Told:
         """All outcomes, compared and told."""
-        racers = [racer(task) for task in filled(self.tasks, setting.values)]
-        machine = Machine(patches=setting.patches, **filled(self.machine, setting.values))
+        machine, racers = self.start(setting)
         found = explore(machine, *racers)
         tellings = [
             replace(Course(machine, racers, outcome.schedule).telling(), name=draw.ending(outcome))
             for outcome in found.outcomes
         ]
         return Told(tellings, draw.outcomes(found))
+
+    def end(self, setting: Setting) -> Exploration:
+        """All outcomes."""
+        machine, racers = self.start(setting)
+        return explore(machine, *racers)
+
+    def start(self, setting: Setting) -> tuple[Machine, list[Racer]]:
+        """The machine, and what races on it."""
+        machine = Machine(patches=setting.patches, **filled(self.machine, setting.values))
+        return machine, [racer(task) for task in filled(self.tasks, setting.values)]
 
 
 @dataclass(frozen=True)
