@@ -354,3 +354,15 @@ def test_code_and_log_lines_are_kept_from_a_translator():
     assert 'translate="no"' in draw.log(machine).html()
     listing = draw.listing("a = 1\n", "A listing").html(style=False)
     assert listing.count("<code") == listing.count('<code translate="no"') == 1
+
+
+def test_notices_say_who_was_told_who_objects_and_who_was_not_asked():
+    machine = Machine(boot_memory="256M", zone_of=[("block:0", "block:2", "Movable")])
+    for name, veto in (("A", None), ("B", "MEM_GOING_OFFLINE"), ("C", None)):
+        machine.notifier(name, veto)
+    assert "Nobody has been told anything." in str(draw.notices(machine))
+    machine.attempt("write", "memory1/state", "offline")
+    *_, going, cancel = draw.notices(machine).text.splitlines()
+    assert going.split("  ") == ["MEM_GOING_OFFLINE", "✓ told", "✗ objects", "–"]
+    assert cancel.count("✓ told") == 3
+    assert "✗" not in draw.notices(machine, until=len(machine.trace) - 5).html()

@@ -458,3 +458,12 @@ def test_without_a_driver_the_table_counts_what_the_cells_are():
     figure = draw.strip(machine, 0)
     assert "subblocks of 4 MiB" in figure.text
     assert "32 free" in figure.text
+
+
+def test_pinned_pages_stay_pinned_in_the_picture_while_they_are_to_be_migrated():
+    machine = Machine(boot_memory="256M", zone_of=[("block:0", "block:2", "Movable")])
+    machine.place("block:1", "lru", 8)
+    machine.place("block:1+100", "lru_pinned", 8)
+    machine.signal(3)
+    shots = draw.film(machine, lambda: machine.attempt("write", "memory1/state", "offline"), "migrate", first=1)
+    assert [[run.kind for run in shot.blocks[-1].runs if run.kind in "ux"] for shot in shots] == [["u", "x"], ["x"], ["x"]]

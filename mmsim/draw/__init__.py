@@ -5,6 +5,7 @@ from mmsim.draw.frames import frames
 from mmsim.draw.guests import Guest, guests
 from mmsim.draw.lanes import lanes, outcomes
 from mmsim.draw.matrix import Mark, matrix, worst
+from mmsim.draw.notices import notices
 from mmsim.draw.race import ending, lane_steps
 from mmsim.draw.race_step import race_step
 from mmsim.draw.race_steps import RaceStep, race_steps
@@ -15,6 +16,6 @@ from mmsim.draw.zones import zones
 
 __all__ = [
     "Document", "Figure", "Guest", "Mark", "Picture", "RaceStep", "Snapshot", "Strip", "Table", "diff", "ending",
-    "film", "frames", "guests", "lane_steps", "lanes", "listing", "log", "matrix", "outcomes", "pageblock_row",
-    "race_step", "race_steps", "snapshot", "strip", "table", "worst", "zones",
+    "film", "frames", "guests", "lane_steps", "lanes", "listing", "log", "matrix", "notices", "outcomes",
+    "pageblock_row", "race_step", "race_steps", "snapshot", "strip", "table", "worst", "zones",
 ]  # fmt: skip

@@ -45,7 +45,7 @@ def kind_of(code: int) -> str:
     if page.reserved or page.hwpoison:
         return RESERVED
     if page.name.startswith("isolated") or page.name == "pagevec":  # a program's, on its way
-        return USED
+        return STUCK if refs else USED
     if code in UNMOVABLE:
         return KERNEL
     if refs:

@@ -32,6 +32,8 @@ async def memory_notify(k: Kernel, action: str, block: MemoryBlock) -> int:
         await preempt()
         k.trace.emit("notify", f"{notifier.name}: {action}", (notifier.name, action, block.id))
         value = await notifier.call(action, MemoryNotify(block.start_pfn, PAGES_PER_SECTION))
+        if notifier_to_errno(value):
+            k.trace.emit("veto", f"{notifier.name} objects to {action}", (notifier.name, action, block.id))
         if value & NOTIFY_STOP_MASK:
             break
     return value

@@ -198,10 +198,16 @@ def test_pages_isolated(k: Kernel, start: int, end: int, isol_flags: int) -> int
 
     With MEMORY_OFFLINE, poisoned pages and PG_offline pages without a reference are good enough.
     """
-    first = start & -pageblock_nr_pages
-    for section, low, high, _ in k.memmap.parts(first, end):
+    passed = all_isolated(k, start, end) and k.memmap.all_are(start, end, SETTLED[bool(isol_flags & MEMORY_OFFLINE)])
+    what = f"test_pages_isolated({start:#x}, {end:#x})"
+    k.trace.emit("test", f"{what}: {'all are free' if passed else 'not all are free'}", passed)
+    return 0 if passed else -EBUSY
+
+
+def all_isolated(k: Kernel, start: int, end: int) -> bool:
+    """Are all pageblocks of a range online, and labelled Isolate?"""
+    for section, low, high, _ in k.memmap.parts(start & -pageblock_nr_pages, end):
         types = section.migratetypes[low >> pageblock_order : ((high - 1) >> pageblock_order) + 1]
         if not section.online or types.count(MIGRATE_ISOLATE) != len(types):
-            return -EBUSY
-    settled = SETTLED[bool(isol_flags & MEMORY_OFFLINE)]
-    return 0 if k.memmap.all_are(start, end, settled) else -EBUSY
+            return False
+    return True

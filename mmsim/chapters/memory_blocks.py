@@ -1,0 +1,146 @@
+"""The scenes of the chapter on memory blocks: bringing them online, and taking them offline again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmsim import draw
+from mmsim.draw.snapshot import Snapshot
+from mmsim.machine.machine import Machine
+from mmsim.machine.result import Result
+from mmsim.scenario.replay import carry_out
+from mmsim.sim.log import Event
+from mmsim.widgets.controls import Choice
+from mmsim.widgets.lab import Lab
+from mmsim.widgets.stories import Story
+from mmsim.widgets.telling import Setting, Step, Telling, Told, View
+
+MOMENTS = ("isolate", "dump", "notify", "veto", "migrate", "test")  # of offlining, as kinds of events
+ROUNDS = 5  # of the loop, after which the reader's patience is at an end
+ZONES = {"ZONE_NORMAL": "Normal", "ZONE_MOVABLE": "Movable"}
+
+
+def write(number: int, word: str) -> Step:
+    """Somebody writes a word to the file `state` of a memory block."""
+    return {"do": "write", "path": f"memory{number}/state", "value": word}
+
+
+def added() -> Lab:
+    """Two memory blocks have just been added: a reader brings them online, has them used, and takes one offline."""
+    story = Story({"boot_memory": "4G", "virtio_mem": {"requested": "256M"}}, [], both_blocks)
+    events: dict[str, list[Step]] = {
+        "online_movable > memory33/state": [write(33, "online_movable")],
+        "online_kernel > memory32/state": [write(32, "online_kernel")],
+        "A program takes 48 MiB": [
+            {"do": "allocate", "as": "program", "size": "48M", "note": "a program asks for 48 MiB"}
+        ],
+        "offline > memory33/state": [write(33, "offline")],
+    }
+    return Lab("Two new memory blocks", story, events=events)
+
+
+def both_blocks(machine: Machine, since: int) -> draw.Figure:
+    """The two memory blocks that were added."""
+    return draw.strip(machine, 32, 33, since=since, unit="pageblock", title="memory32 and memory33")
+
+
+# -- offlining, step by step -------------------------------------------------------------------------
+
+
+def offlining() -> Lab:
+    """memory1 is taken offline: what is in the way, and which zone it is in, decides how that ends."""
+    controls = [Choice("way", "In the way", {way: way for way in IN_THE_WAY}), Choice("zone", "Zone", ZONES)]
+    return Lab("echo offline > memory1/state", Offlining(), controls)
+
+
+def placed(kind: str) -> Step:
+    """300 pages of a kind in memory1."""
+    return {"do": "place", "pfn": "block:1+20480", "kind": kind, "count": 300}
+
+
+OBJECTION = "an objection of B"
+AGREEING = [(name, None) for name in "ABC"]
+OBJECTING = [("A", None), ("B", "MEM_GOING_OFFLINE"), ("C", None)]
+IN_THE_WAY: dict[str, list[Step]] = {
+    "nothing": [],
+    "pinned pages": [placed("lru_pinned")],
+    "kernel data": [placed("slab")],
+    "no free memory elsewhere": [{"do": "place", "pfn": "block:0", "kind": "lru", "count": 32768}],
+    OBJECTION: [],
+}
+LIVING: list[Step] = [
+    {"do": "place", "pfn": "block:1+4096", "kind": "lru", "count": 4096},
+    {"do": "place", "pfn": "block:1+12288", "kind": "lru", "count": 3000},
+]
+
+
+class Offlining:
+    """offline_pages() on a machine of two memory blocks, seen at each of its moments; A, B and C are notifiers."""
+
+    def tell(self, setting: Setting) -> Told:
+        """How it goes on a fresh machine."""
+        zone_of = [("block:0", "block:1", "Normal"), ("block:1", "block:2", setting.values["zone"])]
+        machine = Machine(setting.patches, "256M", zone_of=zone_of)
+        for step in [*LIVING, *IN_THE_WAY[setting.values["way"]]]:
+            carry_out(machine, step)
+        for name, veto in OBJECTING if setting.values["way"] == OBJECTION else AGREEING:
+            machine.notifier(name, veto)
+        return Told([told(machine)])
+
+
+def told(machine: Machine) -> Telling:
+    """memory1 of this machine goes offline, or does not."""
+    machine.signal(ROUNDS)
+    since, ends = len(machine.trace), list[Result]()
+    shots = draw.film(
+        machine, lambda: ends.append(machine.attempt("write", "memory1/state", "offline")), *MOMENTS, first=0, last=1
+    )  # fmt: skip
+    events = machine.trace.events
+    says = ["`offline` is written to memory1/state.", *(moment(events[s.mark - 1], s) for s in shots[1:-1])]
+    says.append(SAYS[ends[0].errno])
+    return Telling(len(shots), lambda step: view(machine, shots[step], says[step], since))
+
+
+def view(machine: Machine, shot: Snapshot, says: str, since: int) -> View:
+    """Both memory blocks at one moment, and who has been told so far."""
+    picture = draw.strip(shot, title="memory0 and memory1")
+    return View(picture, says.replace("`", ""), [draw.notices(machine, since, shot.mark, "Who has been told")])
+
+
+def moment(event: Event, shot: Snapshot) -> str:
+    """What has just happened."""
+    data: Any = event.data
+    isolated = shot.blocks[-1].types.count("Isolate")
+    if event.kind == "isolate":
+        return isolating(isolated)
+    if event.kind == "migrate":
+        return f"{sum(move.pages for move in shot.moves):,} pages have been migrated to memory0."
+    if event.kind == "veto":
+        return f"{data[0]} objects. Whoever comes after {data[0]} isn't asked."
+    return SAYS[data[1] if event.kind == "notify" else data if event.kind == "test" else event.text]
+
+
+def isolating(pageblocks: int) -> str:
+    """How far isolation has come."""
+    if pageblocks == 0:
+        return "The isolation is undone. What has moved stays where it is."
+    if pageblocks == 64:
+        return "All 64 pageblocks are isolated: nobody gets a page here any more."
+    return f"{pageblocks} pageblocks are isolated; the next one can't be."
+
+
+PATIENCE = f"It is tried again, round after round, until somebody presses Ctrl-C: here after {ROUNDS} rounds."
+SAYS: dict[object, str] = {
+    "MEM_GOING_OFFLINE": "MEM_GOING_OFFLINE: whoever has registered is told, one after the other, and may object.",
+    "MEM_CANCEL_OFFLINE": "MEM_CANCEL_OFFLINE: all are told that it isn't going to happen.",
+    "MEM_OFFLINE": "MEM_OFFLINE: the allocator has lost the pages, and all are told.",
+    "unmovable page": "Isolation meets kernel data, which can't be moved, and the log names the page.",
+    "isolation failed": "Nobody knows how to move kernel data, and the log says so. The others can be moved.",
+    "migration failure": f"What is left can't be migrated. {PATIENCE}",
+    True: "The test: all pages are free.",
+    False: f"The test: not all pages are free, and none is left that could be migrated. {PATIENCE}",
+    "0": "memory1 is offline: its pages have left the zone.",
+    "EBUSY": "-EBUSY, at once: memory1 is online as before, and nobody was told.",
+    "EINTR": "-EINTR: the signal has ended it, and memory1 is online again.",
+    "EPERM": "-EPERM: who objected gave no reason. memory1 is online again.",
+}
