@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mmsim import draw
@@ -10,8 +11,9 @@ from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
 from mmsim.scenario.replay import carry_out
 from mmsim.sim.log import Event
-from mmsim.widgets.controls import Choice
+from mmsim.widgets.controls import Choice, filled
 from mmsim.widgets.lab import Lab
+from mmsim.widgets.matrix import Matrix
 from mmsim.widgets.stories import Story
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
@@ -47,64 +49,102 @@ def both_blocks(machine: Machine, since: int) -> draw.Figure:
 # -- offlining, step by step -------------------------------------------------------------------------
 
 
-def offlining() -> Lab:
-    """memory1 is taken offline: what is in the way, and which zone it is in, decides how that ends."""
-    controls = [Choice("way", "In the way", {way: way for way in IN_THE_WAY}), Choice("zone", "Zone", ZONES)]
-    return Lab("echo offline > memory1/state", Offlining(), controls)
+def offlining(way: str = "nothing", zone: str = "Movable") -> Lab:
+    """memory1 is taken offline, with something in the way or nothing."""
+    return Lab("echo offline > memory1/state", Offlining(way, zone))
 
 
-def placed(kind: str) -> Step:
+def endings() -> Lab:
+    """How offlining ends: it depends on what is in the way, and on the zone."""
+    ways = Choice("way", "In the way", {way: way for way in IN_THE_WAY})
+    return Matrix("How does it end?", Offlining(), ways, Choice("zone", "Zone", ZONES), mark)
+
+
+def mark(end: Result) -> draw.Mark:
+    """How it ended, in a word or two."""
+    kind, text = {
+        "0": ("ok", "offline"), "EBUSY": ("bad", "-EBUSY"), "EPERM": ("bad", "-EPERM"), "EINTR": ("warn", "no end"),
+    }[end.errno]  # fmt: skip
+    return draw.Mark(kind, text)
+
+
+def placed(kind: str) -> list[Step]:
     """300 pages of a kind in memory1."""
-    return {"do": "place", "pfn": "block:1+20480", "kind": kind, "count": 300}
+    return [{"do": "place", "pfn": "block:1+20480", "kind": kind, "count": 300}]
 
 
 OBJECTION = "an objection of B"
 AGREEING = [(name, None) for name in "ABC"]
 OBJECTING = [("A", None), ("B", "MEM_GOING_OFFLINE"), ("C", None)]
-IN_THE_WAY: dict[str, list[Step]] = {
-    "nothing": [],
-    "pinned pages": [placed("lru_pinned")],
-    "kernel data": [placed("slab")],
-    "no free memory elsewhere": [{"do": "place", "pfn": "block:0", "kind": "lru", "count": 32768}],
-    OBJECTION: [],
-}
 LIVING: list[Step] = [
     {"do": "place", "pfn": "block:1+4096", "kind": "lru", "count": 4096},
     {"do": "place", "pfn": "block:1+12288", "kind": "lru", "count": 3000},
 ]
+IN_THE_WAY: dict[str, list[Step]] = {
+    "nothing": [],
+    OBJECTION: [],
+    "pinned pages": placed("lru_pinned"),
+    "no free memory elsewhere": [{"do": "place", "pfn": "block:0", "kind": "lru", "count": 32768}],
+    "kernel data": placed("slab"),
+    "boot allocations": placed("reserved"),
+    "pages in a pagevec": placed("pagevec"),
+}
 
 
+@dataclass(frozen=True)
 class Offlining:
-    """offline_pages() on a machine of two memory blocks, seen at each of its moments; A, B and C are notifiers."""
+    """offline_pages() on a machine of two memory blocks, seen at each of its moments; A, B and C are notifiers.
+
+    way: a key of IN_THE_WAY; zone: of memory1; a control may fill either.
+    """
+
+    way: str = "$way"
+    zone: str = "$zone"
 
     def tell(self, setting: Setting) -> Told:
-        """How it goes on a fresh machine."""
-        zone_of = [("block:0", "block:1", "Normal"), ("block:1", "block:2", setting.values["zone"])]
-        machine = Machine(setting.patches, "256M", zone_of=zone_of)
-        for step in [*LIVING, *IN_THE_WAY[setting.values["way"]]]:
+        """How it goes, moment by moment."""
+        return Told([told(self.booted(setting))])
+
+    def end(self, setting: Setting) -> Result:
+        """How it ends."""
+        return offline(self.booted(setting))
+
+    def booted(self, setting: Setting) -> Machine:
+        """A fresh machine with a program's pages in memory1, and with what is in the way."""
+        way, zone = filled([self.way, self.zone], setting.values)
+        machine = Machine(
+            setting.patches, "256M", zone_of=[("block:0", "block:1", "Normal"), ("block:1", "block:2", zone)]
+        )
+        for step in [*LIVING, *IN_THE_WAY[way]]:
             carry_out(machine, step)
-        for name, veto in OBJECTING if setting.values["way"] == OBJECTION else AGREEING:
+        for name, veto in OBJECTING if way == OBJECTION else AGREEING:
             machine.notifier(name, veto)
-        return Told([told(machine)])
+        return machine
+
+
+def offline(machine: Machine) -> Result:
+    """`offline` is written to memory1/state; a signal comes after some rounds."""
+    machine.signal(ROUNDS)
+    return machine.attempt("write", "memory1/state", "offline")
 
 
 def told(machine: Machine) -> Telling:
     """memory1 of this machine goes offline, or does not."""
-    machine.signal(ROUNDS)
     since, ends = len(machine.trace), list[Result]()
-    shots = draw.film(
-        machine, lambda: ends.append(machine.attempt("write", "memory1/state", "offline")), *MOMENTS, first=0, last=1
-    )  # fmt: skip
+    shots = draw.film(machine, lambda: ends.append(offline(machine)), *MOMENTS, first=0, last=1)
     events = machine.trace.events
-    says = ["`offline` is written to memory1/state.", *(moment(events[s.mark - 1], s) for s in shots[1:-1])]
-    says.append(SAYS[ends[0].errno])
+    says = [
+        "The word offline is written to memory1/state.",
+        *(moment(events[shot.mark - 1], shot) for shot in shots[1:-1]),
+        SAYS[ends[0].errno],
+    ]
     return Telling(len(shots), lambda step: view(machine, shots[step], says[step], since))
 
 
 def view(machine: Machine, shot: Snapshot, says: str, since: int) -> View:
     """Both memory blocks at one moment, and who has been told so far."""
     picture = draw.strip(shot, title="memory0 and memory1")
-    return View(picture, says.replace("`", ""), [draw.notices(machine, since, shot.mark, "Who has been told")])
+    return View(picture, says, [draw.notices(machine, since, shot.mark, "Who has been told")])
 
 
 def moment(event: Event, shot: Snapshot) -> str:
@@ -134,8 +174,8 @@ SAYS: dict[object, str] = {
     "MEM_GOING_OFFLINE": "MEM_GOING_OFFLINE: whoever has registered is told, one after the other, and may object.",
     "MEM_CANCEL_OFFLINE": "MEM_CANCEL_OFFLINE: all are told that it isn't going to happen.",
     "MEM_OFFLINE": "MEM_OFFLINE: the allocator has lost the pages, and all are told.",
-    "unmovable page": "Isolation meets kernel data, which can't be moved, and the log names the page.",
-    "isolation failed": "Nobody knows how to move kernel data, and the log says so. The others can be moved.",
+    "unmovable page": "Isolation meets a page that it holds to be unmovable, and the log names it.",
+    "isolation failed": "Nobody knows how to move kernel data, and the log says so. The other pages can be moved.",
     "migration failure": f"What is left can't be migrated. {PATIENCE}",
     True: "The test: all pages are free.",
     False: f"The test: not all pages are free, and none is left that could be migrated. {PATIENCE}",
