@@ -63,6 +63,7 @@ def test_a_vetoed_offline_stops_the_chain_and_is_cancelled_for_all(hotplug):
     assert result.errno == "EPERM"
     assert told(result, "before") == told(result, "no") == ["GOING_OFFLINE", "CANCEL_OFFLINE"]
     assert told(result, "behind") == ["CANCEL_OFFLINE"]
+    assert [event.data[0] for event in result.events if event.kind == "veto"] == ["no"]
 
 
 def test_the_isolation_is_undone_before_the_cancellation(hotplug):

@@ -402,6 +402,7 @@ def test_a_free_range_that_is_not_isolated_fails(unit):
     machine.isolate(0, 512)
     assert page_isolation.test_pages_isolated(machine.kernel, 0, 512, 0) == 0
     assert page_isolation.test_pages_isolated(machine.kernel, 0, 1024, 0) == -16
+    assert [event.data for event in machine.trace.events if event.kind == "test"] == [False, True, False]
 
 
 @pytest.mark.parametrize(("start", "end"), [(1024, 2048), (MOVABLE - 512, MOVABLE), (MOVABLE - 512, MOVABLE + 512)])
