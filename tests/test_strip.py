@@ -134,7 +134,7 @@ def test_a_strip_says_state_zone_driver_and_subblocks():
 def test_offline_blocks_are_not_called_free():
     machine = Machine(boot_memory="4G", virtio_mem={"requested": "64M"})
     assert rows(draw.strip(machine))[2][1:5] == [
-        "offline", "OFFLINE_PARTIAL", "64 MiB", "16 unplugged, 16 plugged, offline",
+        "offline", "OFFLINE_PARTIAL", "64 MiB", "16 unplugged, 16 offline",
     ]  # fmt: skip
 
 

@@ -28,22 +28,22 @@ def write(number: int, word: str) -> Step:
 
 
 def added() -> Lab:
-    """Two memory blocks have just been added: a reader brings them online, has them used, and takes one offline."""
-    story = Story({"boot_memory": "4G", "virtio_mem": {"requested": "256M"}}, [], both_blocks)
-    events: dict[str, list[Step]] = {
-        "online_movable > memory33/state": [write(33, "online_movable")],
-        "online_kernel > memory32/state": [write(32, "online_kernel")],
-        "A program takes 48 MiB": [
-            {"do": "allocate", "as": "program", "size": "48M", "note": "a program asks for 48 MiB"}
-        ],
-        "offline > memory33/state": [write(33, "offline")],
+    """Two blocks of three are as if just added: a reader brings them online, has them used, and takes one offline."""
+    machine = {"boot_memory": "384M", "zone_of": [["block:0", "block:3", "Normal"]]}
+    story = Story(machine, [write(1, "offline"), write(2, "offline")], three_blocks)
+    program: Step = {"do": "allocate", "as": "program", "size": "48M", "note": "a program asks for 48 MiB"}
+    events = {
+        "A program takes 48 MiB": [program],
+        "online_movable > memory1/state": [write(1, "online_movable")],
+        "online_kernel > memory2/state": [write(2, "online_kernel")],
+        "offline > memory1/state": [write(1, "offline")],
     }
     return Lab("Two new memory blocks", story, events=events)
 
 
-def both_blocks(machine: Machine, since: int) -> draw.Figure:
-    """The two memory blocks that were added."""
-    return draw.strip(machine, 32, 33, since=since, unit="pageblock", title="memory32 and memory33")
+def three_blocks(machine: Machine, since: int) -> draw.Figure:
+    """All memory of the machine."""
+    return draw.strip(machine, 0, 2, since=since, title="Three memory blocks")
 
 
 # -- offlining, step by step -------------------------------------------------------------------------

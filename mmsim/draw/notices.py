@@ -9,6 +9,7 @@ from mmsim.machine.machine import Machine
 from mmsim.sim.log import Event
 
 TOLD, OBJECTS, UNTOLD = "✓ told", "✗ objects", "–"
+NOBODY = "Nobody has been told anything."
 
 
 def notices(machine: Machine, since: int = 0, until: int | None = None, title: str = "The notifiers") -> Document:
@@ -21,8 +22,7 @@ def notices(machine: Machine, since: int = 0, until: int | None = None, title: s
     for event in machine.trace.events[since:until]:
         tell(rows, event)
     cells = [(row["*"], *(row.get(name, UNTOLD) for name in names)) for row in rows]
-    nothing = "" if rows else "Nobody has been told anything."
-    return table(title, ("event", *names), cells, nothing)
+    return table(title, ("event", *names), cells) if rows else Document(title, NOBODY, "", "")
 
 
 def tell(rows: list[dict[str, str]], event: Event) -> None:

@@ -28,7 +28,7 @@ from mmsim.series import BASE
 HOLE, OFFLINE, FREE, USED, RESERVED, KERNEL, STUCK = ".", "o", "f", "u", "r", "k", "x"
 GHOST, GONE = "g", "G"  # free, or a hole, and what was here has moved
 WORDS = {
-    HOLE: "hole", GONE: "moved away (now a hole)", OFFLINE: "plugged, offline", FREE: "free", GHOST: "moved away",
+    HOLE: "hole", GONE: "moved away (now a hole)", OFFLINE: "offline", FREE: "free", GHOST: "moved away",
     USED: "in use", RESERVED: "reserved", KERNEL: "kernel", STUCK: "pinned",
 }  # fmt: skip
 """Kinds of pages, the least telling first: where a cell is summed up in a word, the last one in it wins."""
@@ -164,8 +164,8 @@ def block_of(machine: Machine, number: int, moves: Sequence[Move]) -> Block:
         plugged, whose = sum(there) * driver.subblock_size, driver.mb_state.get(number, "UNUSED")
         if state not in ("online", "going-offline"):
             column[:] = b"".join((b"o" if one else b".") * (PAGES_PER_SECTION // len(there)) for one in there)
-    elif state == "offline":
-        column[:] = column.replace(b"f", b"o")
+    elif section is not None and not section.online:
+        column[:] = b"o" * PAGES_PER_SECTION
     haunt(column, number, moves)
     types = section.migratetypes if section else b""
     names = tuple(migratetype_names[t] for t in types)
