@@ -30,7 +30,8 @@ def write(number: int, word: str) -> Step:
 def added() -> Lab:
     """Two blocks of three are as if just added: a reader brings them online, has them used, and takes one offline."""
     machine = {"boot_memory": "384M", "zone_of": [["block:0", "block:3", "Normal"]]}
-    story = Story(machine, [write(1, "offline"), write(2, "offline")], three_blocks)
+    new = [{**write(n, "offline"), "note": f"memory{n} is offline, as if it had just been added"} for n in (1, 2)]
+    story = Story(machine, new, three_blocks)
     program: Step = {"do": "allocate", "as": "program", "size": "48M", "note": "a program asks for 48 MiB"}
     events = {
         "A program takes 48 MiB": [program],
