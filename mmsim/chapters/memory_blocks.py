@@ -85,8 +85,8 @@ IN_THE_WAY: dict[str, list[Step]] = {
     "nothing": [],
     OBJECTION: [],
     "pinned pages": placed("lru_pinned"),
-    "no free memory elsewhere": [{"do": "place", "pfn": "block:0", "kind": "lru", "count": 32768}],
     "kernel data": placed("slab"),
+    "no free memory elsewhere": [{"do": "place", "pfn": "block:0", "kind": "lru", "count": 32768}],
     "boot allocations": placed("reserved"),
     "pages in a pagevec": placed("pagevec"),
 }
