@@ -307,3 +307,10 @@ def test_the_file_is_well_formed_otherwise(monkeypatch):
 def test_a_slug_is_there_once():
     with pytest.raises(ScenarioError, match="a slug that no other question has"):
         read(FILE + FILE, "x.toml")
+
+
+def test_what_never_ends_is_told_in_words():
+    verdict = questions.check("memory_blocks/fails-in-the-end", {"end": "`-EBUSY` at once"})
+    assert verdict.state == "wrong"
+    assert "none, it tries without end" in str(verdict)
+    assert "ENDLESS" not in str(verdict)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmsim.draw.figure import size as readable
 from mmsim.scenario.compare import Difference, Sight, compare
+from mmsim.sim.cpu import ENDLESS
 
 SIZES = ("plugged", "requested")  # in bytes
 EVENTS = ("log", "no_log", "warns", "dumped", "drains", "migrated", "notified")  # of the step, growing within it
@@ -88,6 +89,8 @@ def shown(what: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         more = [f"… ({len(value)} in all)"] if len(value) > LONG else []
         return "; ".join([*(shown(what, each) for each in value[:LONG]), *more]) or "nothing"
+    if value == ENDLESS:
+        return "none, it tries without end"
     if value is None and what in ("errno", "dumped"):
         return "any" if what == "errno" else "NULL"
     if isinstance(value, bool) or value is None:
