@@ -16,7 +16,9 @@ CLEAN = """html => {
 NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone:not(:has(form))')].indexOf(cell)"
 # All that a lab says below its title, and all that can be chosen.
 SHOWN = f"""lab => ({{
-    says: [...lab.querySelectorAll(".widget-html-content")].slice(1).map(area => area.innerHTML).map({CLEAN}),
+    says: [...lab.querySelectorAll(".widget-html-content")].filter(area => !area.closest(".mmsim-cells")).slice(1)
+        .map(area => area.innerHTML).map({CLEAN}),
+    open: [...lab.querySelectorAll(".mmsim-cells button")].map(cell => cell.matches(".mmsim-open")),
     lists: [...lab.querySelectorAll("select")].map(
         list => [...list.options].map(option => option.textContent.replaceAll("\\u00a0", " "))),
 }})"""
@@ -36,6 +38,7 @@ FOCUSED = """() => {
         name: (part.ariaLabel ?? part.labels?.[0]?.textContent ?? part.textContent).replace(": number", ""),
         value: part.matches("select") ? part.selectedIndex
             : part.checked ?? Number(part.closest(".widget-slider")?.querySelector(".widget-readout").textContent),
+        cell: [...part.closest(".mmsim-cells")?.querySelectorAll("button") ?? []].indexOf(part),
         last: part.matches("select") ? part.options.length - 1 : Number(part.getAttribute("aria-valuemax")),
         first: Number(part.getAttribute("aria-valuemin")),
         ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
@@ -60,7 +63,8 @@ class Twins:
         areas.insert(len(areas) - (paper is not None), shown)
         lists = [[str(label) for label, _ in part.options] for part in self.parts(ipywidgets.Dropdown)]
         says = [self.visit.page.evaluate(CLEAN, area) for area in areas]
-        return {"says": says, "lists": lists}, [self.stand(part) for part in self.parts(*STAND)]
+        opened = ["mmsim-open" in made._dom_classes for made in getattr(self.lab, "cells", {}).values()]
+        return {"says": says, "open": opened, "lists": lists}, [self.stand(part) for part in self.parts(*STAND)]
 
     @property
     def seen(self):
@@ -119,7 +123,7 @@ class Twins:
             case "box":
                 keyboard.press("Space")
             case "button":
-                self.click(part["name"])
+                self.click(part)
                 return True
             case _:
                 return False
@@ -140,12 +144,14 @@ class Twins:
         ways = (part["value"] + slider.step * steps for steps in (2, -2, 1, -1))
         return next(number for number in ways if slider.min <= number <= slider.max)
 
-    def click(self, name):
+    def click(self, part):
         """Press the button that has the focus; one that steps moves the page's slider, Python or not."""
+        name = part["name"]
         by, before = {"Back": -1, "Forward": 1}.get(name), self.step
         self.visit.page.keyboard.press("Enter")
         if by is None:
-            self.lab.buttons[name].click()
+            pressed = self.lab.buttons[name] if part["cell"] < 0 else list(self.lab.cells.values())[part["cell"]]
+            pressed.click()
             return
         last = int(self.shown.locator(".step-row .noUi-handle").get_attribute("aria-valuemax").removesuffix(".0"))
         assert self.step == min(max(before + by, 0), last), name
