@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mmsim.draw.moves import Move, net
 from mmsim.machine.machine import Machine
@@ -56,6 +57,8 @@ def kind_of(code: int) -> str:
 LETTERS = bytes(
     ord(kind_of(code)) if code & ~REFS < len(KINDS) else 0 for code in range(256)
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -216,20 +219,31 @@ def film(
     machine: Machine, action: Callable[[], object], *kinds: str, first: Place = None, last: Place = None
 ) -> list[Snapshot]:
     """Snapshots of what an action does: before it, after events of these kinds (if one follows another of its own
-    kind, then after the last), and after it. Each shows what has moved since the one before it."""
-    shots = [snapshot(machine, first, last)]
-    emit, seen = machine.trace.emit, list[str]()
+    kind, then after the last; to undo an isolation is another kind), and after it. Each shows what has moved since
+    the one before it."""
+    shots, seen = [snapshot(machine, first, last)], list[tuple[str, bool]]()
+
+    def hear(kind: str, text: str, data: object) -> None:
+        if kind in kinds:
+            this = kind, "no longer" in text
+            again = bool(seen) and seen[-1] == this
+            shots[len(shots) - again :] = [snapshot(machine, first, last, shots[-2 if again else -1])]
+            seen.append(this)
+
+    hearing(machine, action, hear)
+    return [*shots, snapshot(machine, first, last, shots[-1])]
+
+
+def hearing(machine: Machine, action: Callable[[], T], hear: Callable[[str, str, object], None]) -> T:
+    """Carry out an action, and tell of each event in it, as soon as it has happened; returns what the action does."""
+    emit = machine.trace.emit
 
     def watch(kind: str, text: str, data: object = None) -> None:
         emit(kind, text, data)
-        if kind in kinds:
-            again = bool(seen) and seen[-1] == kind
-            shots[len(shots) - again :] = [snapshot(machine, first, last, shots[-2 if again else -1])]
-            seen.append(kind)
+        hear(kind, text, data)
 
     machine.trace.emit = watch  # type: ignore[method-assign]
     try:
-        action()
+        return action()
     finally:
         del machine.trace.emit
-    return [*shots, snapshot(machine, first, last, shots[-1])]
