@@ -10,13 +10,14 @@ from mmsim.draw.cells import Cell
 from mmsim.draw.figure import Row, Table, hatch, num, rect
 from mmsim.draw.held import Attempt, Look
 from mmsim.draw.paint import draw_part, parts_of, words
-from mmsim.draw.snapshot import HOLE
+from mmsim.draw.snapshot import HOLE, Run
 from mmsim.draw.strip import NARROW, Strip, canvas
 from mmsim.mm.mmzone import PAGES_PER_SECTION, SECTION_SHIFT
 
 WORDS = {"online": "the block is online", "scan": "the core goes through the block"}
 SAYS = {"MEM_GOING_OFFLINE": "“going”", "MEM_OFFLINE": "“gone”", "MEM_CANCEL_OFFLINE": "“cancelled”"}
 HEADER = ("moment", "attempt", "references", "held by", "present", "managed", "what happens")
+Edge = tuple[float, float, Run]  # from x to x, and what is drawn there
 TOP, BAR, ROW = 126.0, 24.0, 22.0  # of the block: its y and height; and the distance of the two bars
 
 
@@ -105,7 +106,7 @@ def draw_look(attempt: Attempt, step: int) -> Iterator[str]:
     """The page, who holds it and who speaks; the block; the two sums."""
     look = attempt.looks[step]
     yield from draw_page(look)
-    yield from draw_block(attempt, look)
+    yield from draw_block(look)
     most = attempt.looks[0].present
     before = attempt.looks[max(step - 1, 0)]
     sums = (("present", look.present, before.present, "box"), ("managed", look.managed, before.managed, "gauge"))
@@ -142,7 +143,7 @@ def tether(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'{line}<circle cx="{num(x1)}" cy="{num(y1)}" r="5" class="mmsim-knob"/>'
 
 
-def draw_block(attempt: Attempt, look: Look) -> Iterator[str]:
+def draw_block(look: Look) -> Iterator[str]:
     """The memory block; in the scan also how far the core has come."""
     base = look.block.number << SECTION_SHIFT
     cell = Cell(base, base + PAGES_PER_SECTION, look.block.runs)
@@ -150,10 +151,10 @@ def draw_block(attempt: Attempt, look: Look) -> Iterator[str]:
         yield rect(0.6, TOP, NARROW - 1.2, BAR, "cell-ghost")
         yield words(0, TOP + BAR + 17, f"memory{look.block.number}, offline")
         return
-    left, edges = 0.6, list[tuple[float, float, str]]()
+    left, edges = 0.6, list[Edge]()
     for run, wide in parts_of(cell, NARROW - 1.2):
         yield draw_part(run.kind, left, TOP, wide, BAR)
-        edges.append((left, left + wide, run.kind))
+        edges.append((left, left + wide, run))
         left += wide
     isolated = look.isolated > 0
     kind = "cell-isolated" if isolated else "cell"
@@ -161,19 +162,20 @@ def draw_block(attempt: Attempt, look: Look) -> Iterator[str]:
     told = f", {look.isolated} pageblocks isolated" if isolated else ", online"
     yield words(0, TOP + BAR + 17, f"memory{look.block.number}{told}")
     if look.moment == "scan":
-        yield from draw_scan(attempt, look, edges)
+        yield from draw_scan(look, edges)
 
 
-def draw_scan(attempt: Attempt, look: Look, edges: Sequence[tuple[float, float, str]]) -> Iterator[str]:
+def draw_scan(look: Look, edges: Sequence[Edge]) -> Iterator[str]:
     """The way of the core through the block: it steps over holes, to the end or to what stops it."""
     way, y = "good" if look.stopped is None else "bad", TOP - 6
     end, path = NARROW - 2, f"M1 {num(y)}"
-    if look.stopped is not None:
-        end = 0.6 + (NARROW - 1.2) * (look.stopped - (look.block.number << SECTION_SHIFT)) / PAGES_PER_SECTION
-    for left, right, kind in edges:
+    for left, right, run in edges:
+        if look.stopped is not None and run.start <= look.stopped < run.end:
+            end = left + (right - left) * (look.stopped - run.start) / (run.end - run.start)
+    for left, right, run in edges:
         if left >= end:
             break
-        if kind == HOLE and right <= end:
+        if run.kind == HOLE and right <= end:
             path += f"H{num(left)}Q{num((left + right) / 2)} {num(y - 24)} {num(right)} {num(y)}"
             yield words((left + right) / 2, y - 14, "steps over", "mid")
         else:
