@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mmsim import draw
 from mmsim.draw.figure import size as readable
-from mmsim.draw.snapshot import Snapshot
+from mmsim.draw.snapshot import KERNEL, Snapshot
 from mmsim.machine.machine import Machine
 from mmsim.widgets.controls import Choice, Control, Size
 from mmsim.widgets.lab import Lab
@@ -134,10 +134,14 @@ def frame_words(shots: Sequence[Snapshot]) -> Iterator[tuple[str, str]]:
 
 def given_back(was: Snapshot, shot: Snapshot) -> tuple[str, str]:
     """The pageblocks are no longer isolated: because the driver has all their pages, or because it can't have them."""
-    taken = [run.kind for block in shot.blocks for run in block.runs] != [r.kind for b in was.blocks for r in b.runs]
-    if taken:
+    if kernel_pages(shot) > kernel_pages(was):
         return "taken", "All of it was free, and now the driver has it."
     return "given back", "A page didn't move. What has moved stays where it is."
+
+
+def kernel_pages(shot: Snapshot) -> int:
+    """How many pages the kernel has for itself, its drivers included."""
+    return sum(run.end - run.start for block in shot.blocks for run in block.runs if run.kind == KERNEL)
 
 
 def labels(shot: Snapshot) -> int:

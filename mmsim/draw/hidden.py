@@ -40,7 +40,8 @@ def hidden(sides: Sequence[Side], step: int, title: str) -> Strip:
 def heading(sides: Sequence[Side], step: int) -> str:
     """The name of a moment; at the end each attempt may have its own."""
     names = dict.fromkeys(side.attempt.looks[step].moment for side in sides)
-    return " or ".join(f"<b>{WORDS.get(name) or f'<code translate=no>{name}</code>'}</b>" for name in names)
+    code = {name: WORDS.get(name) or f'<code translate="no">{name}</code>' for name in names}
+    return " or ".join(f"<b>{code[name]}</b>" for name in names)
 
 
 def card(side: Side, step: int) -> str:
