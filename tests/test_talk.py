@@ -34,3 +34,13 @@ def test_arrows_are_full_where_something_is_said():
     for view, said in zip(asked(64), (0, 2, 1), strict=True):
         assert view.picture.content.count("mmsim-now") == said
         assert view.picture.content.count("mmsim-quiet") == 3 - said
+
+
+def test_what_is_next_is_what_the_driver_asks_for():
+    lab = virtio_mem.orders()
+    sent = [lab.walk.look(step).picture.title for step in range(6)]
+    assert sent == [
+        "PLUG 32 0 32, PLUG 33 0 32, PLUG 34 0 11", "No request", "UNPLUG 34 9 2",
+        "UNPLUG 34 0 9 … UNPLUG 33 13 1 (20 requests)", "PLUG 33 13 15", "PLUG 33 28 4, PLUG 34 0 11",
+    ]  # fmt: skip
+    assert "absent" in lab.walk.look(3).picture.text, "the block has gone with its last subblock"

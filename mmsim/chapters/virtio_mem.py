@@ -12,7 +12,6 @@ from mmsim.draw.snapshot import KERNEL, Snapshot
 from mmsim.machine.machine import Machine
 from mmsim.widgets.controls import Choice, Control, Size
 from mmsim.widgets.lab import Lab
-from mmsim.widgets.stories import Story
 from mmsim.widgets.telling import Setting, Telling, Told, View
 
 AUTO = "memhp_default_state=online_movable"
@@ -152,24 +151,50 @@ def labels(shot: Snapshot) -> int:
 # -- which go first ------------------------------------------------------------------------------------
 
 
+# The host asks for so many MiB, or, with 0, somebody onlines two blocks; and why the driver does what it then does.
+ORDERS = (
+    (0, "memory32 and memory33 are online, memory34 is not."),
+    (292, "A block that is offline and has holes is the first to give, from its highest subblock down."),
+    (180, "The rest of memory34 goes, and the block with it; then the highest block that is online gives."),
+    (240, "Holes are filled from below, before any block is added."),
+    (300, "The last holes are filled, and for what is left a block is added."),
+)
+
+
 def orders() -> Lab:
-    """The device grows, shrinks, and grows again: which subblocks are next?"""
-    story = Story(
-        {"boot_memory": "4G", "virtio_mem": {"requested": "300M"}},
-        [
-            {"do": "write_each", "paths": ["memory32/state", "memory33/state"], "value": "online_movable",
-             "note": "32 and 33 are onlined, 34 is not"},
-            *({"do": "resize", "to": to} for to in ("292M", "180M", "240M", "300M")),
-        ],
-        latest,
-    )  # fmt: skip
-    return Lab("Which subblocks are next?", story)
+    """The device shrinks and grows again: which subblocks are next?"""
+    return Lab("Which subblocks are next?", Orders())
+
+
+class Orders:
+    """Three blocks, of which the last is partial and stays offline, and one wish of the host after the other."""
+
+    def tell(self, setting: Setting) -> Told:
+        """How it goes on a fresh machine."""
+        machine = Machine(setting.patches, "4G", virtio_mem={"requested": "300M"})
+        views = [View(latest(machine, 0), f"300 MiB are plugged, and nothing is online. {following(0)}")]
+        for number, (to, why) in enumerate(ORDERS, 1):
+            mark = len(machine.trace)
+            if to:
+                machine.resize(f"{to}M")
+            else:
+                for block in (32, 33):
+                    machine.write(f"memory{block}/state", "online_movable")
+            views.append(View(latest(machine, mark), f"{why} {following(number)}".strip()))
+        return Told([Telling(len(views), views.__getitem__)])
+
+
+def following(number: int) -> str:
+    """What happens after a step."""
+    if number == len(ORDERS):
+        return ""
+    to = ORDERS[number][0]
+    return f"Next: the host asks for {to} MiB." if to else "Next: two blocks are onlined."
 
 
 def latest(machine: Machine, since: int) -> draw.Figure:
     """The memory blocks of the device, under the requests of the last step."""
-    sent = requests(machine, since)
-    return draw.strip(machine, 32, 34, since=since, title=told(sent) or "No request")
+    return draw.strip(machine, 32, 34, title=told(requests(machine, since)) or "No request")
 
 
 # -- one hidden page -----------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def card(side: Side, step: int) -> str:
     looks = side.attempt.looks
     drawing = canvas(f"{step + 1} {side.name}", NARROW, draw_look(side.attempt, step), TOP + 96)
     end = f'<p class="mmsim-stay mmsim-{"none" if ok(side) else "some"}">{verdict(side)}</p>' if step == 3 else ""
-    way = "good" if ok(side) else "bad"
+    way = "open" if step < 2 else "good" if ok(side) else "bad"  # nothing is decided before the core has looked
     return (
         f'<div class="mmsim-way mmsim-way-{way}"><p><b>{escape(side.name)}</b></p>{drawing}'
         f"<p>{escape(sentence(side.attempt, looks[step]))}</p>{end}</div>"
