@@ -178,7 +178,7 @@ def draw_scan(look: Look, edges: Sequence[Edge]) -> Iterator[str]:
             break
         if run.kind == HOLE and right <= end:
             path += f"H{num(left)}Q{num((left + right) / 2)} {num(y - 24)} {num(right)} {num(y)}"
-            yield words((left + right) / 2, y - 14, "steps over", "mid")
+            yield words((left + right) / 2, y - 17, "steps over", "mid")
         else:
             path += f"H{num(min(right, end))}"
     yield f'<path d="{path}" class="mmsim-scan mmsim-scan-{way}"/>'
