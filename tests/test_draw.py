@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mmsim import STAGES, Machine, draw, explore, race
-from mmsim.draw.figure import STYLE, compact, wrap
+from mmsim.draw.figure import STYLE, compact
 
 ANCHORS = {"mmsim-mid": 0.5, "mmsim-end": 1}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,9 +43,8 @@ def figures():
     steps = draw.race_steps(*racing({4}), [0, 0, 1, 1, 1])
     return [
         draw.strip(machine), draw.strip(machine, 33, unit="pageblock"), draw.zones(machine),
-        draw.lanes(races.outcomes[0]), draw.lanes(races.outcomes[0], 3),
-        draw.lanes(exploration(pageblocks=60).outcomes[0]),
-        draw.outcomes(races), draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
+        draw.schedule(exploration(pageblocks=60).outcomes[0]), draw.outcomes(races),
+        draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
         draw.listing("if x: pass\n", "f()"),
         draw.diff("if x:\n    a()\n", "a()\ny = 'b'\n", notes={"-if": "Gone.", "a(": "Now `always`."}),
         *map(draw.race_step, steps),
@@ -61,6 +60,11 @@ def rows(figure):
     return [list(row) for row in figure.table.rows]
 
 
+def cells(figure):
+    """The rows of a figure that is a table, without its header."""
+    return [re.split(r" {2,}", line) for line in figure.text.splitlines()[2:]]
+
+
 # -- memory ------------------------------------------------------------------------------------------
 
 
@@ -73,12 +77,13 @@ def test_zones_says_span_present_managed_free():
 # -- races -------------------------------------------------------------------------------------------
 
 
-def test_lanes_tells_a_race_step_by_step():
+def test_schedule_tells_a_race_step_by_step():
     first, second = exploration().outcomes
     assert draw.ending(first) == "B loses: -EBUSY, a warning"
-    picture = draw.lanes(second)
-    assert picture.title == "A and B race: A loses: -EBUSY, a warning"
-    assert rows(picture) == [
+    figure = draw.schedule(second)
+    assert figure.title == "A and B race: A loses: -EBUSY, a warning"
+    assert figure.description == "8 steps; the CPUs take turns 2 times."
+    assert cells(figure) == [
         ["1", "A", "starts"],
         ["2", "A", "isolates pageblock 0x0"],
         ["3", "A", "drains the per-CPU lists"],
@@ -90,30 +95,18 @@ def test_lanes_tells_a_race_step_by_step():
     ]
 
 
-def test_a_step_is_framed_and_the_future_is_dimmed():
-    outcome = exploration().outcomes[1]
-    picture = draw.lanes(outcome, 4)
-    assert picture.description == "Step 4 of 8: B starts."
-    assert [row[-1] for row in rows(picture)] == ["done"] * 3 + ["now"] + ["to come"] * 4
-    assert picture.svg.count("mmsim-now") == 1
-    assert draw.lanes(outcome, 0).description == "Before the first of 8 steps."
-    with pytest.raises(ValueError, match="step 9 is not between 0 and 8"):
-        draw.lanes(outcome, 9)
-
-
 def test_long_runs_are_folded():
     outcome = next(o for o in exploration(pageblocks=60).outcomes if o.errnos == ("0", "EBUSY"))
     assert len(outcome.schedule) == 123
-    assert rows(draw.lanes(outcome))[0] == [
+    assert cells(draw.schedule(outcome))[0] == [
         "1–120", "A", "isolates 60 pageblocks (0x0 … 0x7600); drains the per-CPU lists 59 times",
     ]  # fmt: skip
-    assert draw.lane_steps(outcome) == [0, 120, 121, 122, 123]
 
 
 def test_a_panic_is_told_once():
     outcome = exploration({4}).reaching("NULL")[0]
     assert draw.ending(outcome) == "B never returns: a warning, dump_page(NULL), a kernel panic"
-    assert rows(draw.lanes(outcome))[-1][2] == (
+    assert cells(draw.schedule(outcome))[-1][2] == (
         "WARNING at mm/page_isolation.c set_migratetype_isolate; dump_page(NULL): unmovable page; "
         "panic: BUG: kernel NULL pointer dereference in dump_page"
     )
@@ -143,6 +136,15 @@ def test_a_search_that_was_ended_says_what_it_does_not_know():
         "1 distinct outcome. What else can happen is unknown: the search was ended after 1 schedule.")
     assert figure.plain.splitlines()[-1].split() == ["?"] + ["unknown"] * 6
     assert "unknown" not in draw.outcomes(exploration({4}, limit=100)).plain
+
+
+def test_outcomes_say_that_virtio_mems_driver_has_to_try_again():
+    guest = Machine(cmdline="memhp_default_state=online_movable", virtio_mem={"requested": "128M"})
+    racers = [race("write", "offline", path="memory32/state", value="offline"), race("resize", "host", to="124M")]
+    found = explore(guest, *racers, observe=lambda machine: {e.kind for e in machine.trace.events} >= {"timer"})
+    told = draw.outcomes(found).plain
+    assert "driver" in told.splitlines()[0]
+    assert told.count("tries again in 50 s") == sum("try again" in draw.ending(o) for o in found.outcomes) > 0
 
 
 # -- text --------------------------------------------------------------------------------------------
@@ -273,10 +275,6 @@ def test_html_is_well_formed_and_without_script(figure):
 def test_drawing_needs_neither_widgets_nor_charts():
     code = "import sys, mmsim, mmsim.draw; assert not {'ipywidgets', 'matplotlib', 'IPython'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=os.path.dirname(os.path.dirname(__file__)))
-
-
-def test_wrap_cuts_words_that_are_too_long():
-    assert wrap("ab cd efghij", 5, 1) == ["ab cd", "efghi", "j"]
 
 
 # -- colours -----------------------------------------------------------------------------------------

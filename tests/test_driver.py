@@ -226,9 +226,10 @@ def test_a_busy_subblock_of_an_online_block_is_skipped(grown):
 def test_with_too_many_busy_subblocks_it_is_tried_again(grown):
     machine = grown("128M", {4: "online_kernel"})
     machine.place("block:4+30000", "slab")
-    machine.resize("0")
+    result = machine.attempt("resize", "0")
     assert plugged(machine) == {4: 1}
     assert (machine.driver.rc, machine.driver.timer) == (-16, (50_000, 50_000))
+    assert [e.text for e in result.events if e.kind == "timer"] == ["virtio_mem: -EBUSY, tries again in 50 s"]
 
 
 @pytest.mark.parametrize(("patches", "left"), [((1, 2, 3, 4), {4: 32}), ((1, 2, 3, 4, 5), {})])

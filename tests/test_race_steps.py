@@ -189,7 +189,38 @@ def test_the_reason_follows_from_the_facts(patches, keys, why):
 
 
 def test_who_slips_in_is_told_with_the_lock_that_is_not_held():
-    assert late()[2].reason == "Between two pageblocks offline holds no lock: worker slips in."
+    assert late()[2].reason == "Between two pageblocks offline doesn't hold `zone.lock`: worker slips in."
+
+
+def told(start):
+    """The frames of offlining against a host that wants memory back, in the outcome whose name begins so."""
+    guest = Machine(STAGES[5], cmdline="memhp_default_state=online_movable", virtio_mem={"requested": "128M"})
+    racers = [race("write", "offline", path="memory32/state", value="offline"), race("resize", "host", to="124M")]
+    found = explore(guest, *racers, observe=lambda machine: {e.kind for e in machine.trace.events} >= {"timer"})
+    (end,) = [outcome for outcome in found.outcomes if draw.ending(outcome).startswith(start)]
+    return draw.race_steps(guest, racers, end.schedule)
+
+
+def test_the_path_of_virtio_mems_driver_is_told():
+    assert [step.headline for step in told("offline loses")] == [
+        "offline begins", "offline isolates 4096 to 4220 MiB", "host is done", "kworker wakes",
+        "kworker isolates 4220 to 4224 MiB", "offline finds 4220 MiB isolated, and leaves",
+        "offline gives 4096 to 4218 MiB back", "offline gives 4218 MiB back, and fails", "kworker gives 4220 MiB back",
+        "kworker gives 4222 MiB back", "kworker asks the device",
+    ]  # fmt: skip
+
+
+def test_a_driver_that_finds_all_taken_tries_them_one_by_one_and_sets_its_timer():
+    steps = told("offline and host succeed: the driver has to try again")
+    assert [step.headline for step in steps] == [
+        "offline begins", "offline isolates 4096 to 4224 MiB", "offline has 4222 MiB, and goes on",
+        "offline asks whether anybody objects", "host is done", "kworker wakes",
+        "kworker finds one after the other isolated", "kworker gets nothing, and sets its timer",
+        "offline takes the pages", "offline is done", "kworker asks the device",
+    ]  # fmt: skip
+    assert "It tries 31 times, from 4220 MiB to 4100 MiB: each time it finds a pageblock of offline" in steps[6].reason
+    assert steps[7].reason.endswith("isolated already by offline, too: it tries again in 50 s.")
+    assert steps[10].reason.startswith("`UNPLUG 32 31 1`")
 
 
 def test_a_path_alone_needs_no_schedule():

@@ -5,10 +5,10 @@ from mmsim.draw.frames import frames, one_by_one
 from mmsim.draw.guests import Guest, guests
 from mmsim.draw.held import Attempt, attempt
 from mmsim.draw.hidden import Side, hidden
-from mmsim.draw.lanes import lanes, outcomes
 from mmsim.draw.matrix import Mark, matrix, worst
 from mmsim.draw.notices import notices
-from mmsim.draw.race import ending, lane_steps
+from mmsim.draw.outcomes import outcomes, schedule
+from mmsim.draw.race import ending
 from mmsim.draw.race_step import race_step
 from mmsim.draw.race_steps import RaceStep, race_steps
 from mmsim.draw.snapshot import Snapshot, film, hearing, snapshot
@@ -19,7 +19,7 @@ from mmsim.draw.zones import zones
 
 __all__ = [
     "Attempt", "Document", "Figure", "Guest", "Mark", "Picture", "RaceStep", "Side", "Snapshot", "Strip", "Table",
-    "attempt", "diff", "ending", "film", "frames", "guests", "hearing", "hidden", "lane_steps", "lanes", "listing",
-    "log", "matrix", "notices", "one_by_one", "outcomes", "pageblock_row", "race_step", "race_steps", "snapshot",
-    "strip", "table", "talk", "worst", "zones",
+    "attempt", "diff", "ending", "film", "frames", "guests", "hearing", "hidden", "listing", "log", "matrix",
+    "notices", "one_by_one", "outcomes", "pageblock_row", "race_step", "race_steps", "schedule", "snapshot", "strip",
+    "table", "talk", "worst", "zones",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -142,7 +142,6 @@ def prose(text: str) -> str:
 # -- SVG ---------------------------------------------------------------------------------------------
 
 WIDTH = 360  # of every picture, in units: a phone shows all of it at nearly its size
-CHAR = 7.3  # width of a monospaced character, at most
 
 
 def svg(title: str, description: str, height: float, parts: Iterable[str]) -> str:
@@ -170,16 +169,9 @@ def rect(x: float, y: float, width: float, height: float, kind: str, radius: flo
     )
 
 
-def label(x: float, y: float, text: str, kind: str = "t", bold: str = "") -> str:
-    """A line of text; y is its base line. `bold`: its beginning, if that is to stand out."""
-    head = f'<tspan class="mmsim-b">{escape(bold)}</tspan>' if bold and text.startswith(bold) else ""
-    rest = escape(text.removeprefix(bold) if head else text)
-    return f'<text x="{num(x)}" y="{num(y)}" class="{classes(kind)}">{head}{rest}</text>' if text else ""
-
-
-def line(x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> str:
-    """A straight line."""
-    return f'<path d="M{num(x1)} {num(y1)}L{num(x2)} {num(y2)}" class="{classes(kind)}"/>'
+def label(x: float, y: float, text: str, kind: str = "t") -> str:
+    """A line of text; y is its base line."""
+    return f'<text x="{num(x)}" y="{num(y)}" class="{classes(kind)}">{escape(text)}</text>' if text else ""
 
 
 def hatch(x: float, y: float, width: float, height: float, step: float = 5) -> str:
@@ -198,18 +190,6 @@ def classes(kind: str) -> str:
     return " ".join(f"mmsim-{part}" for part in kind.split())
 
 
-def wrap(text: str, width: float, char: float = CHAR) -> list[str]:
-    """Cut a text into lines of at most `width` units; a word that is too long is cut itself."""
-    room, lines = max(int(width / char), 1), [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-        while len(lines[-1]) > room:
-            lines[-1:] = [lines[-1][:room], lines[-1][room:]]
-    return lines
-
-
 def size(value: int) -> str:
     """Bytes for a reader, in MiB or GiB, or in KiB what is less than one MiB."""
     if 0 < value < 1 << 20:
@@ -220,15 +200,3 @@ def size(value: int) -> str:
 def plural(number: int, what: str) -> str:
     """`1 line`, `2 lines`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def legend(y: float, entries: Sequence[tuple[str, str]]) -> tuple[list[str], float]:
-    """Swatches with words, wrapped: (drawing of a 14x14 swatch at 0,0 and its word) ...; also the y below it."""
-    parts, x = [], 0.0
-    for drawing, word in entries:
-        width = 24 + CHAR * len(word)
-        if x and x + width > WIDTH:
-            x, y = 0, y + 22
-        parts.append(f'<g transform="translate({num(x)} {num(y)})">{drawing}{label(20, 12, word, "t small")}</g>')
-        x += width + 8
-    return parts, y + 22 if entries else y

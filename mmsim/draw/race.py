@@ -13,29 +13,16 @@ FOLDABLE = {"isolate", "undo", "drain"}  # a long run of steps in which nothing 
 FOLD_FROM = 8  # steps
 MOST = 4  # phrases for one step
 
-# Kinds of marks, the most telling first: what the legend says.
-KINDS = {
-    "panic": "panic",
-    "warn": "WARN",
-    "dump": "page dumped",
-    "end": "returns an error",
-    "done": "returns 0",
-    "undo": "isolation undone",
-    "isolate": "pageblock isolated",
-    "drain": "per-CPU lists drained",
-    "migrate": "pages migrated",
-    "request": "request to the device",
-    "notify": "notifiers told",
-    "state": "block state changed",
-    "zone": "zone changed",
-    "printk": "log line",
-    "": "nothing to be seen",
-}
+# Kinds of what a step does: most are those of an event; `undo` gives a pageblock back, `done` and `end` return.
+KINDS = (
+    "panic", "warn", "dump", "end", "done", "undo", "isolate", "drain", "migrate", "request", "notify", "timer",
+    "state", "zone", "printk",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one move of a schedule did: kinds of marks, the most telling first, and a phrase for each thing."""
+    """What one move of a schedule did: its kinds, and a phrase for each thing."""
 
     number: int  # from 1
     move: Move
@@ -66,21 +53,12 @@ class Row:
         return self.steps[-1].number
 
     @property
-    def kind(self) -> str:
-        """The kind of the row's mark."""
-        return next((kind for kind in KINDS if any(kind in step.kinds for step in self.steps)), "")
-
-    @property
     def numbers(self) -> str:
         """`3`, or `3–130`."""
         return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
 
     def __str__(self) -> str:
         return "; ".join(self.steps[0].phrases if len(self.steps) == 1 else folded(self.steps))
-
-    def when(self, step: int) -> str:
-        """Is the row done, does it happen now, or is it to come, when so many steps are done?"""
-        return "now" if self.first <= step <= self.last else "done" if self.last < step else "to come"
 
 
 def folded(steps: Sequence[Step]) -> Iterator[str]:
@@ -131,7 +109,7 @@ def step_of(outcome: Outcome, index: int, ends: bool, starts: bool) -> Step:
 
 
 def kind_of(event: Event) -> str:
-    """The kind of an event's mark."""
+    """The kind of an event; giving a pageblock back is one of its own."""
     return "undo" if event.kind == "isolate" and event.text.endswith("no longer Isolate") else event.kind
 
 
@@ -189,11 +167,6 @@ def fold(steps: Sequence[Step]) -> list[Row]:
     return [Row(tuple(steps))] if len(steps) >= FOLD_FROM else [Row((step,)) for step in steps]
 
 
-def lane_steps(outcome: Outcome) -> list[int]:
-    """The steps worth stopping at: 0 (nothing has happened) and the last step of each row of `lanes`."""
-    return [0, *(row.last for row in rows_of(outcome))]
-
-
 # -- the whole ---------------------------------------------------------------------------------------
 
 
@@ -203,7 +176,7 @@ def events_of(outcome: Outcome) -> tuple[Event, ...]:
 
 
 def tasks_of(outcome: Outcome) -> dict[int, str]:
-    """Numbers and names of the tasks with a lane: all racers, and the kworker if it did anything."""
+    """Numbers and names of the tasks: all racers, and the kworker if it did anything."""
     names = {move.task: move.name for move in outcome.schedule}
     return {task: names.get(task, f"task {task}") for task in sorted({*range(len(outcome.errnos)), *names})}
 
@@ -234,3 +207,5 @@ def noise(events: Sequence[Event]) -> Iterator[str]:
         yield "dump_page(NULL)" if null else "a dumped page"
     if "panic" in kinds:
         yield "a kernel panic"
+    if "timer" in kinds:
+        yield "the driver has to try again"

@@ -30,7 +30,8 @@ class Facts:
     who: its task; pfn: what it called the function for; owner: who had isolated that before ("" if nobody had);
     result: what the function gave, None if it has not ended; early: it returned from below the lock; movable: is it
     about ZONE_MOVABLE; warned_before: has the race warned before; between: the task that is between two pageblocks
-    now, without a lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock.
+    now, without the zone's lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock;
+    took: the mutex that it has had since these moves; refused: the pageblocks refused in them.
     """
 
     who: str
@@ -45,6 +46,8 @@ class Facts:
     between: str
     errno: str | None
     waits: str
+    took: str = ""
+    refused: tuple[int, ...] = ()
 
     def of(self, kind: str) -> list[Event]:
         """The events of a kind; `isolate` and `undo` are told apart."""
@@ -101,6 +104,35 @@ class Facts:
         """What became of `dump_page()` after a lost race."""
         return "and `dump_page()` is called with it." if self.of("dump") else "no dump."
 
+    def text(self, *kinds: str) -> str:
+        """What the events of these kinds say."""
+        return "; ".join(event.text for event in self.events if event.kind in kinds)
+
+    @property
+    def tries(self) -> int:
+        """How many times the function refused."""
+        return len(self.refused)
+
+    @property
+    def range(self) -> str:
+        """The pageblocks refused, in the order in which they were."""
+        return f"from {place(self.refused[0])} to {place(self.refused[-1])}"
+
+    @property
+    def requests(self) -> str:
+        """What was asked of the device: the request, its block, its first subblock, and how many."""
+        return self.text("request")
+
+    @property
+    def retry(self) -> str:
+        """What the driver's timer was set for."""
+        return self.text("timer").partition(", ")[2]
+
+    @property
+    def block(self) -> str:
+        """The memory block that is going online or offline, or has."""
+        return self.text("state").partition(":")[0]
+
     @property
     def things(self) -> str:
         """All that it did, in some words."""
@@ -117,6 +149,12 @@ RULES: tuple[Rule, ...] = (
      "{f.who} finds {f.here} isolated, and crashes",
      "`unmovable` is `None`, and `dump_page()` is called with it: it dereferences `NULL`."),
     (lambda f: f.of("panic"), "{f.who} stops the machine", "{f.panic}."),
+    (lambda f: f.of("timer") and f.lost,
+     "{f.who} gets nothing, and sets its timer",
+     "{f.here} was the last that it could try, and is isolated already by {f.owner}, too: it {f.retry}."),
+    (lambda f: f.lost and len(f.refused) > 1,
+     "{f.who} finds one after the other isolated",
+     "It tries {f.tries} times, {f.range}: each time it finds a pageblock of {f.owner}, leaves it, and goes on."),
     (lambda f: f.lost and f.early,
      "{f.who} finds {f.here} isolated, and leaves",
      "{f.here} is isolated already by {f.owner}: it returns at once. Nothing was looked at, so nothing is reported."),
@@ -134,10 +172,10 @@ RULES: tuple[Rule, ...] = (
      "`unmovable` is a page: `ret` keeps `-EBUSY`. Without `REPORT_FAILURE` the page isn't dumped."),
     (lambda f: len(f.pfns("isolate")) > 1,
      "{f.who} isolates {f.won}",
-     "Each pageblock is taken under `zone.lock` by itself: between two of them {f.who} holds no lock."),
+     "Each pageblock is taken under `zone.lock` by itself: between two of them {f.who} doesn't hold it."),
     (lambda f: f.of("isolate") and f.between,
      "{f.who} isolates {f.won}",
-     "Between two pageblocks {f.between} holds no lock: {f.who} slips in."),
+     "Between two pageblocks {f.between} doesn't hold `zone.lock`: {f.who} slips in."),
     (lambda f: f.of("isolate"),
      "{f.who} isolates {f.won}",
      "Nobody had isolated {f.won}, and nothing unmovable is in there: under `zone.lock` it gets the label."),
@@ -145,15 +183,32 @@ RULES: tuple[Rule, ...] = (
      "{f.who} gives {f.back} back, and fails",
      "It undoes only what it has isolated itself, and returns `{f.end}`."),
     (lambda f: f.of("undo"),
-     "{f.who} gives {f.back} back", "It undoes what it has isolated itself."),
+     "{f.who} gives {f.back} back", "It takes the label off again that it has put there itself."),
     (lambda f: f.errno not in (None, "0"), "{f.who} fails", "In this step: {f.things}."),
     (lambda f: f.errno == "0" and f.result == 0,
      "{f.who} is done", "Every pageblock of its range is isolated: it returns 0."),
+    (lambda f: f.errno == "0" and f.of("zone"),
+     "{f.who} is done", "{f.block} is offline: its pages belong to no zone any more. It returns 0."),
+    (lambda f: f.errno == "0" and not f.events, "{f.who} is done", "It has said what it wants, and returns 0."),
     (lambda f: f.errno == "0", "{f.who} is done", "In this step: {f.things}."),
+    (lambda f: f.requests,
+     "{f.who} asks the device",
+     "`{f.requests}`: the memory block, its first subblock, and how many. The guest no longer uses them."),
+    (lambda f: f.of("timer"), "{f.who} sets its timer", "Not all could be had: it {f.retry}."),
+    (lambda f: "MEM_GOING_OFFLINE" in f.text("notify") and f.result is None,
+     "{f.who} asks whether anybody objects",
+     "All its pageblocks are isolated. Now each notifier hears `MEM_GOING_OFFLINE`, virtio-mem's driver too."),
     (lambda f: f.waits, "{f.who} waits", "`{f.waits}` is taken: it sleeps until it is given back."),
+    (lambda f: "Offlined Pages" in f.text("printk"),
+     "{f.who} takes the pages", "All that could be moved has gone elsewhere: the pages leave the allocator."),
+    (lambda f: "requested size" in f.text("printk"),
+     "{f.who} wakes", "The host wants another size: it reads how much is plugged, and how much is requested."),
+    (lambda f: f.of("state"), "{f.who} begins", "{f.block} is on its way, and nothing is isolated yet."),
+    (lambda f: f.took, "{f.who} takes {f.took}", "Whoever wants it now sleeps until it is given back."),
     (lambda f: f.result == 0 and f.of("drain"),
      "{f.who} has {f.here}, and goes on",
      "The pages on the per-CPU lists of {f.here} are drained, `ret` is 0: on to the next pageblock, without a lock."),
+    (lambda f: not f.events, "{f.who} goes on", "Nothing is to be seen in this step."),
     (lambda f: True, "{f.who} goes on", "In this step: {f.things}."),
 )  # fmt: skip
 

@@ -126,16 +126,22 @@ def letters(names: Sequence[str]) -> list[str]:
 def grouped(run: Recording, steps: Sequence[Step]) -> list[list[int]]:
     """The moves (indices) of each frame."""
     groups: list[list[int]] = []
-    looks = [(step.move.task, folds(step, seen)) for step, seen in zip(steps, run.moves, strict=True)]
-    for (_, plain), members in groupby(range(len(steps)), looks.__getitem__):
+    looks = [(step.move.task, like(step, seen)) for step, seen in zip(steps, run.moves, strict=True)]
+    for (_, kind), members in groupby(range(len(steps)), looks.__getitem__):
         group = list(members)
-        groups += [group] if plain and len(group) >= FOLD_FROM else [[index] for index in group]
+        groups += [group] if kind and len(group) >= FOLD_FROM else [[index] for index in group]
     return few(without_silent(groups, run, steps))
 
 
-def folds(step: Step, seen: Watched) -> bool:
-    """Is it like many others? Not if a pageblock was refused, even if nothing was to be heard of that."""
-    return not set(step.kinds) - FOLDABLE and not (isinstance(seen.returned, int) and seen.returned < 0)
+def like(step: Step, seen: Watched) -> str:
+    """Of which kind of steps it is that can be told together: nobody hears of a pageblock that was refused, and yet
+    that is not like the others. "" for a step that is told by itself."""
+    return "" if set(step.kinds) - FOLDABLE else "refused" if refused(seen) else "plain"
+
+
+def refused(seen: Watched) -> bool:
+    """Has the function ended with an error?"""
+    return isinstance(seen.returned, int) and seen.returned < 0
 
 
 def without_silent(groups: list[list[int]], run: Recording, steps: Sequence[Step]) -> list[list[int]]:
@@ -221,12 +227,15 @@ class Frames:
             owner = "somebody" if by is None else names[by]
         first = self.run.moves.index(moves[0])
         said = tuple(phrase for step in self.steps[first : first + len(moves)] for phrase in step.phrases)
-        between = next((names[t] for t, seen in self.latest.items() if t != task and not seen.done and not seen.held
+        between = next((names[t] for t, seen in self.latest.items() if t != task and not seen.done
                         and seen.returned == 0 and seen.stands is None), "")
+        had = {name for seen in self.latest.values() for name in seen.held}
         return Facts(
             names[task], events, said, last.pfn, owner, last.returned, self.left_early(last),
             self.run.zone == "Movable", any(e.kind == "warn" for e in before), between,
             outcome.errnos[task] if last.done and task < len(outcome.errnos) else None, last.waits,
+            next((name for name in last.held if name not in had), ""),
+            tuple(seen.pfn for seen in moves if refused(seen) and seen.pfn is not None),
         )
 
     def ran(self, moves: Sequence[Watched]) -> list[int]:

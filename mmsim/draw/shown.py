@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmsim.draw.figure import Figure
-from mmsim.draw.lanes import lanes, outcomes
+from mmsim.draw.outcomes import outcomes, schedule
 from mmsim.draw.strip import strip
 from mmsim.draw.text import log
 from mmsim.machine.machine import Machine
@@ -12,7 +12,7 @@ from mmsim.sim.interleavings import Exploration, Outcome
 
 
 def picture(thing: object) -> Figure:
-    """A machine as its memory, a result as its log, an outcome as a race, an exploration as the table of outcomes.
+    """A machine as its memory, a result as its log, an outcome as its steps, an exploration as the table of outcomes.
 
     Raises TypeError for what has no picture.
     """
@@ -22,7 +22,7 @@ def picture(thing: object) -> Figure:
         case Result():
             return log(thing, title=repr(thing).strip("<>"))
         case Outcome():
-            return lanes(thing)
+            return schedule(thing)
         case Exploration():
             return outcomes(thing)
     raise TypeError(f"{type(thing).__name__} has no picture")

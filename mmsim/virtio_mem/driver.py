@@ -13,7 +13,7 @@ from mmsim.mm.kernel import Kernel
 from mmsim.mm.memory_hotplug import add_memory, offline_and_remove_memory, remove_memory
 from mmsim.mm.mmzone import MAX_ORDER_NR_PAGES, MEMORY_BLOCK_SIZE, MIGRATE_MOVABLE, PAGE_SHIFT, PAGE_SIZE
 from mmsim.sim.cpu import preempt
-from mmsim.sim.errnos import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY
+from mmsim.sim.errnos import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOSPC, ETXTBSY, errorcode
 from mmsim.virtio_mem.device import Device
 from mmsim.virtio_mem.hotplug import MEMORY_NOTIFIER, OFFLINE_THRESHOLD, Hotplug
 from mmsim.virtio_mem.protocol import REQ_PLUG, REQ_UNPLUG, REQ_UNPLUG_ALL, RESP_ACK, RESP_BUSY, RESP_NACK, Request
@@ -113,6 +113,8 @@ class VirtioMem(Hotplug):
             self.retry_timer_ms = RETRY_TIMER_MIN_MS
         elif self.rc in (-ETXTBSY, -EBUSY, -ENOMEM):
             self.timer = (self.now_ms + self.retry_timer_ms, self.retry_timer_ms)
+            text = f"virtio_mem: -{errorcode[-self.rc]}, tries again in {self.retry_timer_ms // 1000} s"
+            self.k.trace.emit("timer", text, self.rc)
         elif self.rc != -ENOSPC:
             self.dev_log(f"unknown error, marking device broken: {self.rc}", "err")
             self.broken = True
