@@ -18,11 +18,9 @@ from mmsim import questions
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
 RAISED = {  # page: its own budget of words, cells and lines, and why
     "series/index": (WORDS, CELLS, 10, "rebuilt later: it still holds the matrix of all subsets"),
-    "series/patch5": (5_200, 41, 11, "rebuilt later: it will be two chapters"),
 }
 OLD = {  # page: the rules that it breaks until it is rebuilt
     "series/index": "about first-use",
-    "series/patch5": "about plumbing first-use again",
 }
 LONGEST = 75  # minutes: 45, and 30 for the exercises
 MINUTES = 0.25  # by how much of it the minutes of a page may differ from what its words and questions take

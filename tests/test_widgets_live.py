@@ -7,10 +7,9 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 import ipywidgets
-from widgets_seen import BOOK, displayed, pages, push, race
+from widgets_seen import BOOK, displayed, pages, partial_block, push, race
 
 from mmsim import widgets
-from mmsim.chapters import patch5
 from mmsim.widgets import lab as labs
 from mmsim.widgets import walk
 
@@ -36,7 +35,7 @@ def count_views(lab, monkeypatch):
 
 def test_where_a_loop_runs_only_the_page_shown_is_drawn_at_once(monkeypatch):
     monkeypatch.setattr(walk, "DELAY", 0.02)
-    lab, told_at_once = patch5.partial_block(), patch5.partial_block()
+    lab, told_at_once = partial_block(), partial_block()
     drawn = count_views(lab, monkeypatch)
 
     async def read():
@@ -72,7 +71,7 @@ def test_moving_makes_no_new_widgets(make):
 
 def test_the_browser_hears_of_the_picture_first_and_of_a_step_before_it_is_chosen(monkeypatch):
     """The page of a step, then the slider's new end."""
-    lab, heard = patch5.partial_block(), []
+    lab, heard = partial_block(), []
     monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: heard.append(self))
     lab.buttons["50 seconds pass"].click()
     shown, *others = reversed(lab.walk.pool)
@@ -81,7 +80,7 @@ def test_the_browser_hears_of_the_picture_first_and_of_a_step_before_it_is_chose
 
 
 def test_pages_are_used_again():
-    lab = patch5.partial_block()
+    lab = partial_block()
     before = lab.walk.stack.children
     lab.inputs["grow"].value = 256
     assert lab.walk.stack.children is before
@@ -96,16 +95,16 @@ def test_pages_are_used_again():
 
 
 def test_a_widget_goes_on_where_it_was_when_its_cell_runs_again():
-    lab = patch5.partial_block()
+    lab = partial_block()
     displayed(lab)
     lab.inputs["grow"].value, lab.patches[5].value = 160, False
     lab.buttons["Offline memory33"].click()
     lab.walk.slider.value = 4
-    again = patch5.partial_block()
+    again = partial_block()
     assert displayed(again)["text/plain"] == lab.text
     assert pages(again) == pages(lab)
     assert again.walk.stack.selected_index == again.walk.slider.value == 4
-    assert displayed(patch5.partial_block())["text/plain"] == lab.text, "and again"
+    assert displayed(partial_block())["text/plain"] == lab.text, "and again"
 
 
 def test_a_race_goes_on_with_its_outcome():
@@ -118,9 +117,9 @@ def test_a_race_goes_on_with_its_outcome():
 
 
 def test_what_was_never_displayed_is_not_remembered():
-    lab = patch5.partial_block()
+    lab = partial_block()
     lab.patches[5].value = False
-    assert displayed(patch5.partial_block())["text/plain"] == patch5.partial_block().text != lab.text
+    assert displayed(partial_block())["text/plain"] == partial_block().text != lab.text
 
 
 def test_a_lab_with_another_title_or_other_controls_starts_anew():

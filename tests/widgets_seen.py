@@ -14,7 +14,7 @@ import ipywidgets
 
 from mmsim import chapters
 from mmsim.chapters import patch1
-from mmsim.widgets import Choice, Lab
+from mmsim.widgets import Choice, Lab, Size, Story
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = [import_module(found.name) for found in pkgutil.iter_modules(chapters.__path__, f"{chapters.__name__}.")]
@@ -33,6 +33,32 @@ def race():
     """A race with a switch and a choice."""
     zone = Choice("zone", "Zone", patch1.ZONES)
     return Lab("The race, with a switch", patch1.two_cpus("$zone"), [zone], patches=[], toggles=[1])
+
+
+def partial_block():
+    """A block and a half is plugged, onlined to ZONE_MOVABLE and unplugged again, with and without patch 5."""
+    ways = ["online_movable", "online_kernel", "online"]
+    story = Story(
+        {"boot_memory": "4G", "virtio_mem": {"requested": "0"}},
+        [
+            {"do": "resize", "to": "$grow"},
+            {"do": "write", "path": "memory32/state", "value": "$online"},
+            {"do": "write", "path": "memory33/state", "value": "$online"},
+            {"do": "allocate", "as": "program", "size": "20M"},
+            {"do": "resize", "to": "$shrink"},
+        ],
+    )
+    controls = [
+        Size("grow", "Grow to", "192M", "256M", min="132M"),
+        Size("shrink", "Shrink to", "40M", "256M"),
+        Choice("online", "How to online", {way: way for way in ways}),
+    ]
+    events = {
+        "A program takes 16 MiB": [{"do": "allocate", "as": "more", "size": "16M"}],
+        "50 seconds pass": [{"do": "wait", "seconds": 50}],
+        "Offline memory33": [{"do": "write", "path": "memory33/state", "value": "offline"}],
+    }
+    return Lab("Grow, online, shrink", story, controls, events, toggles=[5])
 
 
 def code_cells(name):

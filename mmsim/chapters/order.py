@@ -5,14 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 from mmsim.chapters.patch1 import ZONES, two_cpus
+from mmsim.chapters.patch5 import offline_and_host
 from mmsim.draw import worst
 from mmsim.widgets.controls import Choice
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.matrix import Matrix
-from mmsim.widgets.stories import Race
-
-ADMIN = {"do": "write", "label": "echo offline", "path": "memory32/state", "value": "offline"}
-HOST = {"do": "resize", "label": "host", "to": "124M"}
 
 
 def kernels(sets: list[tuple[int, ...]]) -> Choice:
@@ -28,7 +25,6 @@ def subsets() -> Lab:
 
 def real_callers() -> Lab:
     """An administrator who offlines a memory block, and a host that wants 4 MiB of it back."""
-    machine = {"cmdline": "memhp_default_state=online_movable", "virtio_mem": {"requested": "$size"}}
     size = Choice("size", "Memory", {"offlining against the host": "128M"})
     sets = [(), (5,), (1, 5), (3, 5), (1, 3, 5)]
-    return Matrix("With the real callers", Race(machine, [ADMIN, HOST]), kernels(sets), size, worst)
+    return Matrix("With the real callers", offline_and_host("$size"), kernels(sets), size, worst)

@@ -1,34 +1,114 @@
-"""The scene of the chapter on patch 5."""
+"""The scenes of the chapter on patch 5: a shrinking guest, the race that patch 5 opens, and the chart of pins."""
 
 from __future__ import annotations
 
-from mmsim.widgets.controls import Choice, Control, Size
+import random
+from typing import Any
+
+from mmsim import draw
+from mmsim.draw import Figure, worst
+from mmsim.draw.chart import Curve
+from mmsim.machine.machine import Machine
+from mmsim.mm.mmzone import PAGE_SIZE, SECTION_SHIFT
+from mmsim.series import STAGES
+from mmsim.widgets.controls import Choice, Size
 from mmsim.widgets.lab import Lab
-from mmsim.widgets.stories import Story
-from mmsim.widgets.telling import Step
+from mmsim.widgets.matrix import Matrix
+from mmsim.widgets.stories import Race, Story
+
+MIB = 1 << 20
+FIRST_BLOCK, PLUGGED = 32, 1024  # of the device of the chart: its first memory block, and MiB
+SHRINK = Size("shrink", "The host leaves the guest", "40M", "192M")
+PINS = (0, 50, 100, 150, 200, 300, 400, 500)
 
 
-def partial_block() -> Lab:
-    """A block and a half is plugged, onlined to ZONE_MOVABLE and unplugged again, with and without patch 5."""
-    ways = ["online_movable", "online_kernel", "online"]
-    story = Story(
-        {"boot_memory": "4G", "virtio_mem": {"requested": "0"}},
+def story() -> Story:
+    """A block and a half is plugged, somebody onlines both to ZONE_MOVABLE, and the host wants some of it back."""
+    return Story(
+        {"boot_memory": "4G", "virtio_mem": {"requested": "192M"}},
         [
-            {"do": "resize", "to": "$grow"},
-            {"do": "write", "path": "memory32/state", "value": "$online"},
-            {"do": "write", "path": "memory33/state", "value": "$online"},
+            {"do": "write", "path": "memory32/state", "value": "online_movable"},
+            {"do": "write", "path": "memory33/state", "value": "online_movable"},
             {"do": "allocate", "as": "program", "size": "20M"},
             {"do": "resize", "to": "$shrink"},
         ],
+        blocks,
     )
-    controls: list[Control] = [
-        Size("grow", "Grow to", "192M", "256M", min="132M"),
-        Size("shrink", "Shrink to", "40M", "256M"),
-        Choice("online", "How to online", {way: way for way in ways}),
+
+
+def blocks(machine: Machine, since: int) -> Figure:
+    """The two memory blocks of the device, a cell each."""
+    return draw.strip(machine, 32, 33, since=since, unit="block")
+
+
+def scene() -> Lab:
+    """With patches 1 to 5: what the host wants comes back."""
+    return Lab("A guest gives memory back", story(), [SHRINK], patches=STAGES[5])
+
+
+def before() -> Lab:
+    """With patches 1 to 4: what is in ZONE_MOVABLE stays."""
+    return Lab("The same guest, with patches 1 to 4", story(), [SHRINK], patches=STAGES[4])
+
+
+def after() -> Lab:
+    """The same with a switch for patch 5."""
+    return Lab("The same guest, with a switch", story(), [SHRINK], patches=STAGES[5], toggles=[5])
+
+
+def offline_and_host(requested: str = "128M") -> Race:
+    """Somebody offlines a block of ZONE_MOVABLE while the host wants 4 MiB of it back."""
+    return Race(
+        {"cmdline": "memhp_default_state=online_movable", "virtio_mem": {"requested": requested}},
+        [
+            {"do": "write", "label": "offline", "path": "memory32/state", "value": "offline"},
+            {"do": "resize", "label": "host", "to": "124M"},
+        ],
+    )
+
+
+def collision() -> Lab:
+    """That race in every order, in three kernels; it opens where offlining loses."""
+    kernels = {"before the series": "", "with patches 1 to 4": "1 2 3 4", "with patches 1 to 5": "1 2 3 4 5"}
+    size = Choice("size", "Memory", {"offlining against the host": "128M"})
+    lab = Matrix("Can they collide?", offline_and_host("$size"), Choice("patches", "Kernel", kernels), size, worst)
+    lab.open_cell(("1 2 3 4 5", "128M"))
+    return lab
+
+
+def stays(zone: str, patched: bool, pins: int, seed: int = 1) -> int:
+    """MiB that stay plugged of 1 GiB when the host wants all of it back, and so many random pages are pinned.
+
+    zone: "kernel" or "movable"; seed: chooses the pages, each with the same chance.
+    """
+    machine = Machine(STAGES[5 if patched else 4], cmdline=f"memhp_default_state=online_{zone}",
+                      virtio_mem={"requested": f"{PLUGGED}M"})
+    first = FIRST_BLOCK << SECTION_SHIFT
+    pages = range(first, first + PLUGGED * MIB // PAGE_SIZE)
+    for pfn in random.Random(seed).sample(pages, pins):
+        machine.place(pfn, "lru_pinned")
+    machine.resize("0")
+    assert machine.device is not None
+    return machine.device.size // MIB
+
+
+def pinned_pages() -> dict[str, Any]:
+    """The chart of what stays plugged against the number of pinned pages, with a run for each of its points.
+
+    It is given as the arguments of `mmsim.draw.chart.chart`.
+    """
+    found = {way: [stays(*way, pins) for pins in PINS]
+             for way in (("kernel", False), ("kernel", True), ("movable", False), ("movable", True))}
+    curves = [
+        Curve("NORMAL, before", found["kernel", False], "kernel-soft", 10),
+        Curve("NORMAL, after", found["kernel", True], "kernel", 4.5),
+        Curve("MOVABLE, before", found["movable", False], "bad", 3, label="ZONE_MOVABLE, before", at=(12, 915)),
+        Curve("MOVABLE, after", found["movable", True], "movable", 2.5, (3, 4), at=(175, 310),
+              label="ZONE_MOVABLE, after;\nZONE_NORMAL,\nbefore and after"),
     ]
-    events: dict[str, list[Step]] = {
-        "A program takes 16 MiB": [{"do": "allocate", "as": "more", "size": "16M"}],
-        "50 seconds pass": [{"do": "wait", "seconds": 50}],
-        "Offline memory33": [{"do": "write", "path": "memory33/state", "value": "offline"}],
-    }
-    return Lab("Grow, online, shrink", story, controls, events, toggles=[5])
+    said = (
+        f"1 GiB was plugged, some of its pages are pinned, and the host wants all of it back, in {4 * len(PINS)} runs. "
+        "Before the patch all of ZONE_MOVABLE stays, whatever is pinned; with it the other three curves are one."
+    )
+    axes = ("pinned pages", "MiB that stay plugged")
+    return {"title": "What stays plugged", "description": said, "x": PINS, "curves": curves, "axes": axes}

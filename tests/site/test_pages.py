@@ -9,7 +9,6 @@ from visits import opened
 
 READ = 700_000  # bytes, compressed, that a page may load to be read
 STEPS = 100_000  # of these, what its widgets may take
-RAISED = {"book/series/patch5": 50_000}  # bytes more of both, until that page is two
 OTHERS = ("genindex", "search")
 STATE = "script[type='application/vnd.jupyter.widget-state+json']"
 
@@ -79,14 +78,14 @@ def test_page_loads_little_to_be_read(reading, site):
     loaded = {unquote(urlsplit(url).path) for url in set(reading.asked) - set(reading.asked_for_python)}
     sizes = {path: compressed((site / path[1:]).read_bytes()) for path in loaded}
     print(f"{reading.name}: {sum(sizes.values()):,} bytes in {len(sizes)} files")
-    assert sum(sizes.values()) < READ + RAISED.get(reading.name, 0), sorted(sizes.items(), key=lambda item: -item[1])
+    assert sum(sizes.values()) < READ, sorted(sizes.items(), key=lambda item: -item[1])
 
 
 def test_all_steps_of_a_page_weigh_little(reading):
     states = reading.page.locator(STATE).all_text_contents()
     size = compressed("".join(states).encode())
     print(f"{reading.name}: {size:,} bytes of widgets")
-    assert size < STEPS + RAISED.get(reading.name, 0)
+    assert size < STEPS
 
 
 # -- drawn, and stepping, without Python -------------------------------------------------------------
