@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmsim.draw.figure import size as readable
+from mmsim.machine.sizes import size
 from mmsim.scenario.compare import Difference, Sight, compare
 from mmsim.sim.cpu import ENDLESS
 
@@ -67,7 +68,14 @@ def single(expected: Any, keys: tuple[str, ...] = ()) -> Iterator[Fact]:
         for key, value in expected.items():
             yield from single(value, (*keys, str(key)))
     else:
-        yield Fact(keys, expected)
+        yield Fact(keys, in_bytes(expected) if keys and keys[0] in SIZES else expected)
+
+
+def in_bytes(said: Any) -> Any:
+    """A size, or bounds of one, as numbers: what is said of it may be such as "8M"."""
+    if isinstance(said, dict):
+        return {bound: in_bytes(value) for bound, value in said.items()}
+    return size(said) if isinstance(said, str) else said
 
 
 def kind_of(keys: tuple[str, ...]) -> str:

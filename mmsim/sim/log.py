@@ -24,8 +24,8 @@ class Event(NamedTuple):
     """One thing that happened.
 
     time is simulated, in seconds since boot; cpu is the number of the CPU; kind is `printk`, `warn`,
-    `dump`, `panic`, `notify`, `request`, `timer`, `migrate`, `drain`, `isolate`, `state` or `zone`; text
-    says it to a person; data says it to a program (for `printk`: the level).
+    `dump`, `panic`, `notify`, `veto`, `request`, `timer`, `migrate`, `test`, `drain`, `isolate`, `state` or `zone`;
+    text says it to a person; data says it to a program (for `printk`: the level).
     """
 
     time: float
