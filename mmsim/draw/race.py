@@ -16,7 +16,7 @@ MOST = 4  # phrases for one step
 # Kinds of what a step does: most are those of an event; `undo` gives a pageblock back, `done` and `end` return.
 KINDS = (
     "panic", "warn", "dump", "end", "done", "undo", "isolate", "drain", "migrate", "request", "notify", "veto",
-    "test", "timer", "state", "zone", "printk",
+    "timer", "state", "zone", "printk",
 )  # fmt: skip
 
 
