@@ -16,12 +16,8 @@ from book import PAGES, ROOT, TERM, glossary, linked, listed
 from mmsim import questions
 
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
-RAISED = {  # page: its own budget of words, cells and lines, and why
-    "series/index": (WORDS, CELLS, 10, "rebuilt later: it still holds the matrix of all subsets"),
-}
-OLD = {  # page: the rules that it breaks until it is rebuilt
-    "series/index": "about first-use",
-}
+RAISED: dict = {}  # page: its own budget of words, cells and lines, and why
+OLD: dict = {}  # page: the rules that it breaks until it is rebuilt
 LONGEST = 75  # minutes: 45, and 30 for the exercises
 MINUTES = 0.25  # by how much of it the minutes of a page may differ from what its words and questions take
 SPEED = 200  # words a minute

@@ -37,6 +37,13 @@ def exploration(patches=(), pageblocks=3, limit=None):
     return explore(machine, *racers, limit=limit)
 
 
+def mapped():
+    """Three places on two levels."""
+    asks, does, looks = (draw.Place(name, f"mm/{name}.c", "It `does`.", patches, "a chapter")
+                         for name, patches in (("a", ()), ("b", (5,)), ("c", (1, 3))))  # fmt: skip
+    return draw.places([[asks, does], [looks]], ["what?"], "A map", "Downwards.")
+
+
 def figures():
     """One figure of each kind."""
     machine, races = grown(), exploration()
@@ -47,7 +54,7 @@ def figures():
         draw.log(machine), draw.log(races.outcomes[0]), draw.diff("a\nb # <c>\n", "a\nc\n"),
         draw.listing("if x: pass\n", "f()"),
         draw.diff("if x:\n    a()\n", "a()\ny = 'b'\n", notes={"-if": "Gone.", "a(": "Now `always`."}),
-        *map(draw.race_step, steps),
+        *map(draw.race_step, steps), mapped(),
     ]  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from itertools import combinations
 import pytest
 
 import mmsim
+from book import PAGES
 from mmsim import Machine
+from mmsim.chapters import glance
 from mmsim.machine import inside
 from mmsim.machine.pages import PLACES
 from mmsim.mm import page_isolation
@@ -305,3 +307,27 @@ def test_stages_that_differ_in_a_listing_differ_in_code():
     """S0, S1, S3 and S4 of the isolation are four programs; S2, S5 and S6 repeat their neighbour."""
     trees = [code(listing(set_migratetype_isolate, stage)) for stage in STAGES]
     assert [trees[n] == trees[n + 1] for n in range(6)] == [False, True, False, False, True, True]
+
+
+# -- the page that shows all six -----------------------------------------------------------------------
+
+
+def test_the_page_of_six_has_the_title_and_the_mail_of_each_patch():
+    (page,) = (page for page in PAGES if page.name == "series/index")
+    rows = re.findall(r"^\| (?:\[(\d)\]\(patch\1\.ipynb\)|(\d)) \| \[(.+)\]\(\S+\.36210-(\d)-", page.text, re.MULTILINE)
+    assert [(int(linked or plain), title, int(mail) - 1) for linked, plain, title, mail in rows] == [
+        (patch.number, patch.title, patch.number) for patch in PATCHES]
+
+
+def test_a_number_leads_to_a_chapter_where_there_is_one():
+    (page,) = (page for page in PAGES if page.name == "series/index")
+    there = {page.name for page in PAGES}
+    assert {n for n in range(1, 7) if f"[{n}](patch{n}.ipynb)" in page.text} == {
+        n for n in range(1, 7) if f"series/patch{n}" in there}
+
+
+def test_the_map_has_every_patch_at_the_file_that_it_changes():
+    at = dict(re.findall(r"\((\S+)\): .* (No patch|Patch \d|Patches .*);", glance.together().text))
+    assert at.pop("mm/memory_hotplug.c") == "No patch"
+    assert {file: re.findall(r"\d", patches) for file, patches in at.items()} == {
+        file: [str(p.number) for p in PATCHES if file in p.files] for file in {f for p in PATCHES for f in p.files}}

@@ -8,6 +8,7 @@ from mmsim.draw.hidden import Side, hidden
 from mmsim.draw.matrix import Mark, matrix, worst
 from mmsim.draw.notices import notices
 from mmsim.draw.outcomes import outcomes, schedule
+from mmsim.draw.places import Place, places
 from mmsim.draw.race import ending
 from mmsim.draw.race_step import race_step
 from mmsim.draw.race_steps import RaceStep, race_steps
@@ -18,8 +19,8 @@ from mmsim.draw.text import diff, listing, log
 from mmsim.draw.zones import zones
 
 __all__ = [
-    "Attempt", "Document", "Figure", "Guest", "Mark", "Picture", "RaceStep", "Side", "Snapshot", "Strip", "Table",
-    "attempt", "diff", "ending", "film", "frames", "guests", "hearing", "hidden", "listing", "log", "matrix",
-    "notices", "one_by_one", "outcomes", "pageblock_row", "race_step", "race_steps", "schedule", "snapshot", "strip",
-    "table", "talk", "worst", "zones",
+    "Attempt", "Document", "Figure", "Guest", "Mark", "Picture", "Place", "RaceStep", "Side", "Snapshot", "Strip",
+    "Table", "attempt", "diff", "ending", "film", "frames", "guests", "hearing", "hidden", "listing", "log", "matrix",
+    "notices", "one_by_one", "outcomes", "pageblock_row", "places", "race_step", "race_steps", "schedule", "snapshot",
+    "strip", "table", "talk", "worst", "zones",
 ]  # fmt: skip
