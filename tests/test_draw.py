@@ -131,8 +131,8 @@ def test_outcomes_is_a_table_of_all():
     figure = draw.outcomes(exploration())
     assert figure.description == "2 distinct outcomes. 3 schedules and 19 states stand for every interleaving."
     assert figure.plain.splitlines()[2:] == [
-        "1  0       -EBUSY  1     –          runs on  9 steps",
-        "2  -EBUSY  0       1     –          runs on  8 steps",
+        "1  0       -EBUSY  1     –          runs on  9 moves",
+        "2  -EBUSY  0       1     –          runs on  8 moves",
     ]
     assert "NULL       panic" in draw.outcomes(exploration({4})).plain
 

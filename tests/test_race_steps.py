@@ -308,7 +308,7 @@ def test_code_log_and_constants_are_not_to_be_translated():
 
 def test_a_frame_is_plain_text_too():
     text = str(draw.race_step(late()[4], "Before the series"))
-    assert text.startswith("Before the series: Step 7 of 8\noffline finds 46 MiB isolated, and warns.\n")
+    assert text.startswith("Before the series: Step 5 of 6\noffline finds 46 MiB isolated, and warns.\n")
     assert "\n     !     k.trace.warn_on_once(" in text
     assert "46 MiB: Isolate by worker, busy" in text
     assert "zone.lock: free; offline took it and gave it back" in text

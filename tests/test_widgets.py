@@ -52,7 +52,7 @@ def test_a_step_announces_one_sentence_at_most(make):
 @every
 def test_the_page_shown_has_the_widgets_picture(make):
     lab = make()
-    for step in reversed(range(lab.walk.slider.max + 1)):
+    for step in reversed(range(lab.walk.slider.min, lab.walk.slider.max + 1)):
         lab.walk.slider.value = step
         assert lab.picture.html(style=False) in pages(lab)[step]
 
@@ -395,29 +395,39 @@ def test_two_isolations_meet_only_where_their_ranges_do(place, losers):
 def test_an_outcome_has_its_own_steps_from_the_first_that_changes_something():
     lab = race()
     lab.outcome.value = 1
-    assert lab.walk.slider.value == 0
+    assert lab.walk.slider.value == 1
     assert lab.picture.description == "offline isolates 44 MiB."
-    lab.walk.slider.value = 4
+    lab.walk.slider.value = 5
     assert lab.picture.description == "offline finds 46 MiB isolated, and warns."
     lab.patches[1].value = True
     assert lab.picture.description == "offline finds 46 MiB isolated, and leaves.", "the same step with patch 1"
 
 
+def test_the_slider_of_a_race_has_the_number_of_its_step():
+    lab = race()
+    slider = lab.walk.slider
+    for step in range(slider.min, slider.max + 1):
+        slider.value = step
+        assert lab.picture.title == f"Step {step} of {slider.max}"
+    slider.value = 0
+    assert slider.value == lab.walk.stack.selected_index == 1
+
+
 def test_the_log_of_a_race_grows_with_its_steps():
     lab = race()
     lab.walk.draw_all()
-    assert ["WARNING: CPU" in page for page in pages(lab)] == [False] * 6 + [True]
+    assert ["WARNING: CPU" in page for page in pages(lab)] == [False] * 7 + [True]
 
 
 def test_on_paper_there_is_the_step_before_the_one_that_decides():
     lab = race()
-    assert "Step 7 of 9" in lab.walk.paper.value
+    assert "Step 6 of 7" in lab.walk.paper.value
     assert "WARNING" not in lab.walk.paper.value
     lab.outcome.value = 1
-    assert "Step 6 of 8" in lab.walk.paper.value
+    assert "Step 4 of 6" in lab.walk.paper.value
 
 
 def test_the_run_of_a_verdict_opens_where_it_decided():
     verdict = check("patch1/atomic-walk", {"both": "no: who makes A fail has succeeded"})
     lab = widgets.open_run(verdict.run, "The run")
-    assert lab.picture.step.last == verdict.run["stop"]
+    assert lab.picture.step.number == verdict.run["stop"]

@@ -54,4 +54,4 @@ def outcome_row(number: int, outcome: Outcome, driver: bool) -> tuple[str, ...]:
     machine = "runs on" if outcome.panic is None else "panic"
     errnos = [shown(errno) for errno in outcome.errnos]
     retry = [retries(outcome) or "–"] * driver
-    return str(number), *errnos, *retry, str(warns or "–"), dumped or "–", machine, plural(outcome.length[0], "step")
+    return str(number), *errnos, *retry, str(warns or "–"), dumped or "–", machine, plural(outcome.length[0], "move")

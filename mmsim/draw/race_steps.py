@@ -86,9 +86,13 @@ class RaceStep:
 
     @property
     def numbers(self) -> str:
-        """`Step 6 of 8`."""
-        own = f"Step {self.last}" if self.first == self.last else f"Steps {self.first}–{self.last}"
-        return f"{own} of {self.of}"
+        """`Step 4 of 6`: a frame is a step to a reader, however many moves it is."""
+        return f"Step {self.number} of {self.frames}"
+
+    @property
+    def number(self) -> int:
+        """The number of the frame, from 1."""
+        return len(self.done)
 
     @property
     def sentence(self) -> str:

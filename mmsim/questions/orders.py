@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
+from mmsim.draw.race_steps import race_steps
 from mmsim.machine.machine import Machine
 from mmsim.questions.answers import arrange
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
 from mmsim.questions.judging import number
 from mmsim.questions.problems import shuffled
-from mmsim.questions.runs import Moment, moves, named, nearest, played, telling, watch
+from mmsim.questions.runs import Moment, moment, moves, named, nearest, watch
 from mmsim.questions.verdicts import Part, Row, opened
 from mmsim.questions.words import phrase
 from mmsim.scenario.checks import ScenarioError
@@ -74,7 +75,7 @@ def failure(scene: Scene, field: Object) -> Part | None:
     for count, step in enumerate(scene.steps[:-1], 1):
         if (result := carry_out(machine, step)).errno != "0":
             row = Row(field["name"], f"errno of step {count}", "0", result.errno, False)
-            moment = Moment("step", count, len(scene.steps), phrase(step))
+            moment = Moment(count, len(scene.steps), phrase(step))
             return Part((field["name"],), False, (row,), moment, field.get("reason", ""), opened(scene, stop=count))
     return None
 
@@ -89,7 +90,7 @@ def why(error: ValueError) -> str:
 
 def by_run(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     """Compare with the order in which the lines become true in the run."""
-    when, texts, schedule = times(question, field)
+    when, moments, schedule = times(question, field)
     at = [when[line["text"]] for line in lines]
     rows = tuple(
         Row(field["name"], f"place {place}", line["text"], f"this comes after “{later['text']}”", here <= behind)
@@ -99,22 +100,21 @@ def by_run(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     scene = question.scene()
     if bad is None:
         return Part((field["name"],), True, rows, None, field.get("reason", ""), opened(scene, schedule))
-    early = at[bad + 1]
-    moment = Moment("move" if schedule else "step", early, len(texts), texts[early - 1])
+    where = moments[at[bad + 1] - 1]
     message = f"“{lines[bad + 1]['text']}” comes before “{lines[bad]['text']}”."
-    return Part((field["name"],), False, rows, moment, "", opened(scene, schedule, early), message)
+    return Part((field["name"],), False, rows, where, "", opened(scene, schedule, where.number), message)
 
 
-def times(question: Filled, field: Object) -> tuple[dict[str, int], list[str], tuple[int, ...]]:
-    """When each line becomes true in the run, the run's moments in words, and the schedule of a race."""
+def times(question: Filled, field: Object) -> tuple[dict[str, int], list[Moment], tuple[int, ...]]:
+    """When each line becomes true in the run, the run's moments, and the schedule of a race."""
     scene = question.scene()
     facts = {line["text"]: list(single(line["when"])) for line in field["line"]}
     seen: dict[str, list[bool]] = {text: [] for text in facts}
-    sights, texts, schedule = traced(scene)
+    sights, moments, schedule = traced(scene)
     for see in sights:
         for text, wanted in facts.items():
             seen[text].append(all(fact.difference(see) is None for fact in wanted))
-    return {text: rising(question, field, text, holds) for text, holds in seen.items()}, texts, schedule
+    return {text: rising(question, field, text, holds) for text, holds in seen.items()}, moments, schedule
 
 
 def rising(question: Filled, field: Object, text: str, holds: Sequence[bool]) -> int:
@@ -126,16 +126,19 @@ def rising(question: Filled, field: Object, text: str, holds: Sequence[bool]) ->
     raise question.error(at, "facts that become true in the run", "some that don't")
 
 
-def traced(scene: Scene) -> tuple[Iterator[Sight], list[str], tuple[int, ...]]:
-    """What is seen before the run and after each step of it, or after each move of its race; with words for each."""
+def traced(scene: Scene) -> tuple[Iterator[Sight], list[Moment], tuple[int, ...]]:
+    """What is seen before the run and after each step of it, or after each move of its race; with its moment."""
     machine = Machine(patches=scene.patches, **scene.machine)
     if scene.race is None:
-        return after_steps(machine, scene), [phrase(step) for step in scene.steps], ()
+        count = len(scene.steps)
+        moments = [Moment(number, count, phrase(step)) for number, step in enumerate(scene.steps, 1)]
+        return after_steps(machine, scene), moments, ()
     for step in scene.steps[:-1]:
         carry_out(machine, step)
     racers = [named(task) for task in scene.race["tasks"]]
     _, schedule = nearest(machine, racers, [scene.outcome or {}])[0]
-    return moves(machine, racers, schedule), telling(played(machine, racers, schedule)), schedule
+    steps = race_steps(machine, racers, schedule)
+    return moves(machine, racers, schedule), [moment(steps, n) for n in range(1, len(schedule) + 1)], schedule
 
 
 def after_steps(machine: Machine, scene: Scene) -> Iterator[Sight]:

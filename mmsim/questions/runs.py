@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmsim.draw.race import said as told
-from mmsim.draw.race import steps_of
+from mmsim.draw.race_steps import RaceStep, race_steps
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import MachineRace, Racer, explore, schedules, starter
 from mmsim.questions.data import ALL, COUNTS, Scene
@@ -26,15 +26,14 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Moment:
-    """A place in a run: a `step` of the scenario or a `move` of the race's schedule, its number from 1, of how many."""
+    """A step of a scenario or, at its end, of a race as it is shown: its number from 1, of how many, and its words."""
 
-    kind: str
     number: int
     of: int
     text: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.number} of {self.of}: {self.text}"
+        return f"step {self.number} of {self.of}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,28 @@ def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
     return [finding for finding, _ in along(machine, racers, schedule, facts)]
 
 
-def deciding(fact: Fact, course: Sequence[Difference | None]) -> int:
+def deciding(fact: Fact, course: Sequence[Difference | None], late: int | None = None) -> int:
     """When a fact that is false in the end became so: after it was last true.
 
-    If it never was: when its value last changed; but that something never happened is only clear at the end.
+    If it never was: an errno when it was first known and another, a state when it last changed; and that something
+    never happened is clear at `late`, after which nobody reports anything, or at the end.
     """
     held = [index for index, difference in enumerate(course) if difference is None]
     if held:
         return held[-1] + 1
     values = [difference.found if difference else None for difference in course]
+    if fact.keys == ("errno",):
+        return next((index for index, found in enumerate(values) if clash(fact.said, found)), len(course) - 1)
     changes = [index for index in range(1, len(values)) if values[index] != values[index - 1]]
-    return changes[-1] if changes and not fact.of_events else len(course) - 1
+    never = fact.of_events or not changes
+    return (len(course) - 1 if late is None else late) if never else changes[-1]
+
+
+def clash(said: Any, found: Any) -> bool:
+    """Is an errno known that is not the one that was said? None is any, and one that is not known yet."""
+    if isinstance(said, list) and isinstance(found, list):
+        return any(None not in pair and pair[0] != pair[1] for pair in zip(said, found, strict=False))
+    return found is not None and said != found
 
 
 # -- one step after the other ------------------------------------------------------------------------
@@ -89,12 +99,10 @@ def last_step(machine: Machine, scene: Scene, facts: Sequence[Fact]) -> list[Fin
     findings = []
     for fact in facts:
         course = [fact.difference(each) for each in (sights if fact.of_events else [see])]
-        moment = None
-        if course[-1] is not None:
-            at = deciding(fact, course)
-            event = result.events[at - 1] if fact.of_events and course[at - 1] is None else None
-            text = phrase(step) + (f": {told(event)}" if event and told(event) else "")
-            moment = Moment("step", len(scene.steps), len(scene.steps), text)
+        at = since(fact, course)
+        event = result.events[at - 1] if at and (course[at - 1] is None) != (course[-1] is None) else None
+        text = phrase(step) + (f": {told(event)}" if event and told(event) else "")
+        moment = Moment(len(scene.steps), len(scene.steps), text)
         findings.append(Finding(fact, course[-1] is None, course[-1].found if course[-1] else fact.said, moment))
     return findings
 
@@ -128,24 +136,37 @@ def nearest(machine: Machine, racers: Sequence[Racer], outcomes: Sequence[Object
 
 def along(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int],
           facts: Sequence[Fact]) -> list[tuple[Finding, int]]:
-    """Compare facts with a race along one schedule; each with the number of the move that decided it."""
+    """Compare facts with a race along one schedule; each with the number of the move that decided it.
+
+    Who is refused a pageblock has lost: what they do until they return the errno changes nothing.
+    """
+    steps = race_steps(machine, racers, schedule)
+    refused = {step.actor: step.last for step in steps if step.deciding is not None}
+    ends = played(machine, racers, schedule).errnos
     courses: list[list[Difference | None]] = [[] for _ in facts]
-    for see in moves(machine, racers, schedule):
+    for number, see in enumerate(moves(machine, racers, schedule)):
+        lost = {task for task, move in refused.items() if move <= number and task < len(ends) and ends[task] != "0"}
+        known = tuple(ends[task] if task in lost else errno for task, errno in enumerate(see.errno))
         for course, fact in zip(courses, facts, strict=True):
-            course.append(fact.difference(see))
-    texts = telling(played(machine, racers, schedule))
+            course.append(fact.difference(replace(see, errno=known)))
     found = []
     for fact, course in zip(facts, courses, strict=True):
-        end, at = course[-1], since(fact, course)
-        moment = Moment("move", max(at, 1), len(schedule), texts[max(at, 1) - 1])
-        found.append((Finding(fact, end is None, end.found if end else fact.said, moment, tuple(schedule)), at))
+        end, at = course[-1], since(fact, course, max(refused.values(), default=None))
+        said = end.found if end else fact.said
+        found.append((Finding(fact, end is None, said, moment(steps, at), tuple(schedule)), at))
     return found
 
 
-def since(fact: Fact, course: Sequence[Difference | None]) -> int:
-    """From when on a fact is for good what it is in the end: true, or false."""
+def moment(steps: Sequence[RaceStep], move: int) -> Moment:
+    """The step of a race, as it is shown, that has this move; the first one for 0."""
+    step = next(step for step in steps if step.last >= move)
+    return Moment(step.number, step.frames, step.headline)
+
+
+def since(fact: Fact, course: Sequence[Difference | None], late: int | None = None) -> int:
+    """From when on a fact is for good what it is in the end: true, or false (see `deciding`)."""
     if course[-1] is not None:
-        return deciding(fact, course)
+        return deciding(fact, course, late)
     return max((index + 1 for index, difference in enumerate(course) if difference is not None), default=0)
 
 
@@ -174,11 +195,6 @@ def played(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int]) -
         return outcome_of(race, None)
     finally:
         race.close()
-
-
-def telling(outcome: Outcome) -> list[str]:
-    """Each move of an outcome's schedule in words."""
-    return [f"{step.move.name} {'; '.join(step.phrases)}" for step in steps_of(outcome)]
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def retries(machine: Machine) -> int:
 class Course:
     """One run of a race, or of a path alone, step by step.
 
-    schedule: who takes each step; stop: the number of the move (from 1) at which a reader sees it first.
+    schedule: who takes each step; stop: the number of the step (from 1) that a reader sees first.
     """
 
     machine: Machine
@@ -218,8 +218,9 @@ class Course:
         """A step for each frame; on paper the one before it is decided how this ends."""
         steps = draw.race_steps(self.machine, self.racers, self.schedule)
         views = [View(draw.race_step(step)) for step in steps]
-        first = next((index for index, step in enumerate(steps) if step.last >= self.stop), 0)
-        return Telling(len(views), views.__getitem__, first, paper=max(deciding_frame(steps) - 1, 0))
+        start = min(max(self.stop, 1), len(steps))
+        paper = max(deciding_frame(steps), 1)  # the step before the one that decides, counted from 1
+        return Telling(len(steps), lambda step: views[step - 1], start, paper=paper, first=1)
 
 
 def opened(run: Mapping[str, Any]) -> Course | Story:

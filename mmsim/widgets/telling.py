@@ -42,7 +42,7 @@ class View:
 
 @dataclass(frozen=True)
 class Telling:
-    """So many steps, from 0 on, and what draws one.
+    """So many steps, the first of which has the number `first`, and what draws one.
 
     start: the step that is seen first; paper: the one that is printed, None for the one that is seen.
     """
@@ -52,6 +52,12 @@ class Telling:
     start: int = 0
     name: str = ""
     paper: int | None = None
+    first: int = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last step."""
+        return self.first + self.steps - 1
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,14 @@ END = 1 << 30  # a step behind all others
 PROBLEMS = (ValueError, OSError)  # what a scene raises for what can't be done
 
 
+BLANK = View(Document("", "", "", ""))  # no step has its number
+
+
+def unseen(telling: Telling) -> list[View | None]:
+    """A place for each step's view, under the step's number."""
+    return [*[BLANK] * telling.first, *[None] * telling.steps]
+
+
 class Walk:
     """Back and Forward and a slider over a stack of pages, tied together in the browser.
 
@@ -26,20 +34,20 @@ class Walk:
     """
 
     def __init__(self, telling: Telling, verbs: tuple[str, str] = VERBS) -> None:
-        start, last = telling.start, telling.steps - 1
+        start, last = telling.start, telling.last
         self.telling = telling
         self.timer: asyncio.TimerHandle | None = None
-        self.views: list[View | None] = [None] * (last + 1)
+        self.views = unseen(telling)
         # A figure takes the width that it is given. One layout and style for all: each weighs as much as an area.
         self.layout, self.style = w.Layout(width="100%", margin="0"), HTMLStyle()
         self.pool = [self.area() for _ in self.views]
         self.show(start, telling.draw(start))
         self.stack = w.Stack(self.pool, selected_index=start, layout=self.layout).add_class("mmsim-pages")
-        self.slider = w.IntSlider(start, 0, last, description="Step", style=WIDE)
+        self.slider = w.IntSlider(start, telling.first, last, description="Step", style=WIDE)
         back = button(verbs[0], partial(self.go, -1)).add_class("step-back")
         forward = button(verbs[1], partial(self.go, 1)).add_class("step-forward")
         self.row = row([back, forward, self.slider]).add_class("step-row")
-        if verbs != VERBS and last == 1:  # the buttons say it all
+        if verbs != VERBS and last == telling.first + 1:  # the buttons say it all
             self.slider.layout.display = "none"
             self.row.add_class("step-two")
         self.link = w.jsdlink((self.slider, "value"), (self.stack, "selected_index"))
@@ -75,12 +83,12 @@ class Walk:
 
         Raises what drawing raises, and then nothing has changed.
         """
-        last = telling.steps - 1
+        last = telling.last
         if step is None:
             step = telling.start if self.slider.value == self.slider.max else self.slider.value
         step = min(step, last)
         view = telling.draw(step)
-        self.telling, self.views = telling, [None] * (last + 1)
+        self.telling, self.views = telling, unseen(telling)
         self.pool += [self.area() for _ in range(last + 1 - len(self.pool))]
         self.show(step, view)
         self.fit(step, last)
@@ -103,7 +111,7 @@ class Walk:
 
     def draw_all(self) -> None:
         """Draw what is left, now."""
-        for step in range(len(self.views)):
+        for step in range(self.telling.first, len(self.views)):
             self.look(step)
 
     def draw_later(self) -> None:
