@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 from mmsim import questions
+from mmsim.draw.figure import prose
 from mmsim.widgets import ask
 from mmsim.widgets.ask import reply
 from mmsim.widgets.forms import form, said
@@ -112,3 +113,18 @@ def test_nothing_and_nonsense_get_a_sentence():
 
 def test_a_problem_travels_as_plain_data():
     assert json.loads(json.dumps(questions.problem("patch1/late-loser").as_json()))["name"] == "patch1/late-loser"
+
+
+def test_each_wrong_field_has_an_item_with_its_label():
+    verdict, *_ = reply("patch1/late-loser", 0, {"errno": "0", "log": "c", "dumped": "a"})
+    page = verdict.html()
+    assert page.count("<li>") == len(verdict.verdict.whys) == 3
+    for why in verdict.verdict.whys:
+        (item,) = re.findall(f"<li><b>{re.escape(prose(why.label))}</b>(.*?)</li>", page)
+        assert prose(why.text) in item
+        assert ("What is so." in item) == (not why.right)
+
+
+def test_the_reasons_of_one_field_need_no_label():
+    verdict, *_ = reply("patch1/message", 0, {"ends": "a"})
+    assert "mmsim-whys" not in verdict.html()

@@ -7,11 +7,11 @@ from typing import Any
 
 from mmsim.questions.answers import EXAMPLES, READERS, Misread, choose
 from mmsim.questions.data import Filled, Scene, nulled
-from mmsim.questions.facts import shown, single
-from mmsim.questions.judging import number
+from mmsim.questions.facts import single
+from mmsim.questions.judging import goal_row, number
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import watch
-from mmsim.questions.verdicts import Part, Row, opened
+from mmsim.questions.verdicts import Part, opened
 from mmsim.scenario.checks import ScenarioError, describe
 from mmsim.scenario.format import STEP, STEPS
 
@@ -107,16 +107,11 @@ def judge(question: Filled, given: Object) -> Part:
     except ValueError as error:
         raise Misread(f"these steps can't be carried out: {error}") from None
     first = next(iter(given))
-    rows = tuple(
-        Row(first, f.fact.words, shown(f.fact.what, f.fact.said), shown(f.fact.what, f.found), f.holds)
-        for f in findings
-    )
+    rows = tuple(goal_row(first, finding, scene) for finding in findings)
     wrong = next((finding for finding in findings if not finding.holds), None)
+    missed = next((row for row in rows if not row.holds), None)
     reason = " ".join(question.data.get("reason", "").split()) if wrong is None else ""
-    message = "" if wrong is None else (
-        f"The goal is not reached: {wrong.fact.words}: {shown(wrong.fact.what, wrong.found)}, "
-        f"not {shown(wrong.fact.what, wrong.fact.said)}."
-    )
+    message = f"The goal is not reached: {missed.head} {missed.found}, not {missed.said}." if missed else ""
     moment = wrong.moment if wrong else None
     return Part(tuple(given), wrong is None, rows, moment, reason, opened(scene, stop=number(moment)), message)
 

@@ -13,15 +13,6 @@ from mmsim.sim.cpu import ENDLESS
 
 SIZES = ("plugged", "requested")  # in bytes
 EVENTS = ("log", "no_log", "warns", "dumped", "drains", "migrated", "notified")  # of the step, growing within it
-WORDS = {
-    "log": "in the log", "no_log": "not in the log", "warns": "warnings", "dumped": "given to dump_page()",
-    "drains": "times that the per-CPU lists were drained", "migrated": "pages migrated", "panic": "kernel panic",
-    "nr_isolate": "isolated pageblocks in", "pageblocks": "label of the pageblock at", "unmovable": "page in the way",
-    "zones": "zone", "plugged": "plugged", "requested": "requested", "blocks": "memory block", "driver": "driver's",
-    "text": "what the file says",
-    "reachable": "can happen", "unreachable": "can't happen", "outcomes": "different outcomes",
-    "schedules": "orders that were run", "orders": "orders in all",
-}  # fmt: skip
 BOUNDS = {"min", "max"}
 LONG = 4  # entries of a list that are shown
 
@@ -37,11 +28,6 @@ class Fact:
     def what(self) -> str:
         """The keys as a reader sees them."""
         return ".".join(self.keys)
-
-    @property
-    def words(self) -> str:
-        """The same in words where there are some."""
-        return " ".join([WORDS.get(self.keys[0], self.keys[0]), *self.keys[1:]])
 
     @property
     def of_events(self) -> bool:

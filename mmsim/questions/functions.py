@@ -100,7 +100,7 @@ def judge(question: Filled, field: Object, code: str) -> Part:
         if type(given) is not type(wanted) or given != wanted:
             told = shown(field["asks"], given) if type(given) is type(wanted) else str(given)
             return differs(question, field, trial, told, shown(field["asks"], wanted))
-    row = Row(field["name"], "trials", f"{count} of {count}", f"{count} of {count}", True)
+    row = Row(field["name"], "calls that give what the model gives", f"{count} of {count}", f"{count} of {count}", True)
     reason = " ".join(field.get("reason", "").split())
     return Part((field["name"],), True, (row,), None, reason, None, f"It agrees with the model in all {count} trials.")
 

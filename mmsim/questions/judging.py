@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmsim.questions.answers import READERS, choose
-from mmsim.questions.data import Filled
-from mmsim.questions.facts import Fact, shown, single
+from mmsim.questions.claims import about, ending, run_of
+from mmsim.questions.claims import value as telling
+from mmsim.questions.data import Filled, Scene
+from mmsim.questions.facts import Fact
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import Finding, Moment, watch
 from mmsim.questions.verdicts import Part, Row, opened
@@ -40,8 +42,9 @@ def claim(question: Filled, field: Object, said: Any) -> Claim:
     if kind == "yesno" and "holds" in field:
         return yes_no(question, field, value)
     fact = Fact(question.asked(field), value)
+    scene = question.scene(field.get("case", ""))
     believed = [each["reason"] for each in field.get("belief", ()) if READERS[kind](each["says"]) == value]
-    return Claim(field, shown(fact.what, value), ((field.get("case", ""), fact),), " ".join(believed))
+    return Claim(field, telling(fact, value, scene), ((field.get("case", ""), fact),), " ".join(believed))
 
 
 def chosen(question: Filled, field: Object, choice: Object) -> Claim:
@@ -85,13 +88,18 @@ def part(question: Filled, one: Claim, findings: Sequence[tuple[str, Finding]]) 
     right = holds != one.negated
     case, finding = next(((c, f) for c, f in findings if f.holds == one.negated), findings[0])
     if one.field.get("holds"):
-        rows = [Row(one.field["name"], one.field["label"], one.said, one.said if right else other(one.said), right)]
+        rows = [Row(one.field["name"], label(one.field), one.said, one.said if right else other(one.said), right)]
     else:
-        rows = [row(one.field["name"], name, each) for name, each in findings]
+        rows = [row(question, one.field, name, each) for name, each in findings]
     # Why a value is what it is would tell it: that is said to a right answer, and in the solution.
     reason = one.reason if "choice" in one.field or not right else one.field["reason"]
     return Part((one.field["name"],), right, tuple(rows), None if right else finding.moment, reason,
                 opened(question.scene(case), finding.schedule, number(finding.moment)))
+
+
+def label(field: Object) -> str:
+    """What a field asks, as plain text."""
+    return str(field["label"]).replace("`", "")
 
 
 def other(word: str) -> str:
@@ -104,14 +112,26 @@ def number(moment: Moment | None) -> int:
     return moment.number if moment else 0
 
 
-def row(field: str, case: str, finding: Finding) -> Row:
-    """A finding for a reader."""
-    fact = finding.fact
-    what = f"{case}: {fact.words}" if case else fact.words
+def row(question: Filled, field: Object, case: str, finding: Finding) -> Row:
+    """A finding for a reader: about what the field asks, or about what a choice predicts of one of the runs."""
+    fact, scene, name = finding.fact, question.scene(case), field["name"]
+    if "asks" in field:
+        said, found = (telling(fact, each, scene) for each in (fact.said, finding.found))
+        return Row(name, label(field), said, found, finding.holds)
+    run = f"{where}: " if (where := run_of(question, case)) else ""
     if fact.keys[0] in OPPOSITE:
-        words = ", ".join(f"{each.words}: {shown(each.what, each.said)}" for each in single(fact.said[0]))
-        return Row(field, f"{what}: {words}", "yes", "yes" if finding.holds else "no", finding.holds)
-    return Row(field, what, shown(fact.what, fact.said), shown(fact.what, finding.found), finding.holds)
+        claimed = "yes" if fact.keys[0] == "reachable" else "no"
+        found = claimed if finding.holds else other(claimed)
+        return Row(name, f"{run}can it end with {ending(fact.said[0], scene)}?", claimed, found, finding.holds)
+    return goal_row(name, finding, scene, run)
+
+
+def goal_row(field: str, finding: Finding, scene: Scene, run: str = "") -> Row:
+    """A fact about a run, what was said of it, and what is so."""
+    fact = finding.fact
+    said, found = (telling(fact, each, scene) for each in (fact.said, finding.found))
+    found = f"it says {found}" if fact.keys[0] == "no_log" and not finding.holds else found
+    return Row(field, run + about(fact, scene), said, found, finding.holds)
 
 
 # -- what the model says -----------------------------------------------------------------------------
@@ -141,5 +161,5 @@ def solved(question: Filled, field: Object) -> tuple[Any, str, str]:
         return word, word, field["reason"]
     fact = Fact(question.asked(field), PROBES[kind])
     (finding,) = run(question, field.get("case", ""), [fact])
-    text = "none" if finding.found is None else shown(fact.what, finding.found)
+    text = "none" if finding.found is None else telling(fact, finding.found, question.scene(field.get("case", "")))
     return "none" if finding.found is None else finding.found, text, field["reason"]

@@ -11,7 +11,7 @@ from mmsim.machine.machine import Machine
 from mmsim.questions.answers import arrange
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
-from mmsim.questions.judging import number
+from mmsim.questions.judging import goal_row, number
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import Moment, moment, moves, named, nearest, watch
 from mmsim.questions.verdicts import Part, Row, opened
@@ -63,7 +63,7 @@ def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
         findings = watch(scene, list(single(goal)))
     except ValueError as error:  # such as a name that is used before it is given
         return Part((field["name"],), False, message=f"This order can't be carried out: {why(error)}.")
-    rows = tuple(Row(field["name"], f.fact.words, str(f.fact.said), str(f.found), f.holds) for f in findings)
+    rows = tuple(goal_row(field["name"], finding, scene) for finding in findings)
     wrong = next((finding for finding in findings if not finding.holds), None)
     return Part((field["name"],), wrong is None, rows, wrong.moment if wrong else None, field.get("reason", ""),
                 opened(scene, stop=number(wrong.moment) if wrong else 0))
@@ -74,7 +74,7 @@ def failure(scene: Scene, field: Object) -> Part | None:
     machine = Machine(patches=scene.patches, **scene.machine)
     for count, step in enumerate(scene.steps[:-1], 1):
         if (result := carry_out(machine, step)).errno != "0":
-            row = Row(field["name"], f"errno of step {count}", "0", result.errno, False)
+            row = Row(field["name"], f"how step {count} ends", "success", f"-{result.errno}", False)
             moment = Moment(count, len(scene.steps), phrase(step))
             return Part((field["name"],), False, (row,), moment, field.get("reason", ""), opened(scene, stop=count))
     return None

@@ -39,9 +39,10 @@ def check(name: str, answer: Mapping[str, Any], seed: int = 0) -> Verdict:
     try:
         read = {name: understood(question, fields[name], said) for name, said in given.items() if name not in missing}
         if missing:
-            labels = " · ".join(fields[each]["label"] for each in missing)
-            return Verdict(name, seed, "unanswered", f"Still open: {labels}", sure=sure)
-        return together(name, seed, judged(question, read), sure)
+            still = " · ".join(fields[each]["label"] for each in missing)
+            return Verdict(name, seed, "unanswered", f"Still open: {still}", sure=sure)
+        labels = {key: field["label"] for key, field in fields.items()}
+        return together(name, seed, judged(question, read), sure, labels)
     except Misread as error:
         return Verdict(name, seed, "invalid", f"{error}.", sure=sure)
 

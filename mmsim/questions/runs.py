@@ -129,9 +129,20 @@ def nearest(machine: Machine, racers: Sequence[Racer], outcomes: Sequence[Object
         see, length = sight(finished), outcome_of(finished, None).length
         moves = tuple(move.task for move in finished.schedule)
         for index, facts in enumerate(wanted):
-            found = (sum(fact.difference(see) is not None for fact in facts), length, moves)
+            found = (sum(missed(fact, see) for fact in facts), length, moves)
             best[index] = min(best.get(index, found), found)
     return [(misses, moves) for misses, _, moves in (best[index] for index in range(len(wanted)))]
+
+
+def missed(fact: Fact, see: Sight) -> int:
+    """How far what is seen is from a fact: 0 if it holds; of several errnos each counts that is another one."""
+    difference = fact.difference(see)
+    if difference is None:
+        return 0
+    said, found = fact.said, difference.found
+    if fact.keys != ("errno",) or not isinstance(said, list) or not isinstance(found, list):
+        return 1
+    return sum(one not in (None, other) for one, other in zip(said, found, strict=False))
 
 
 def along(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,7 +24,21 @@ class Row:
 
     def __str__(self) -> str:
         mark = "✓" if self.holds else "✗"
-        return f"{mark} {self.what}: {self.said}" + ("" if self.holds else f"; the run: {self.found}")
+        return f"{mark} {self.head} {self.said}" + ("" if self.holds else f"; the run: {self.found}")
+
+    @property
+    def head(self) -> str:
+        """What it is about, before a value: a question, or a noun and a colon."""
+        return self.what if self.what.endswith("?") else f"{self.what}:"
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a field's answer is so if it is right, and why one may think it if it isn't; `label` is what is asked."""
+
+    label: str
+    right: bool
+    text: str
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,9 @@ class Verdict:
     """What the run says to an answer.
 
     state: right, partly, wrong, unanswered, invalid, or noted (an essay: nobody but a person judges it).
-    message: one sentence. facts: one by one. first: the step or move at which the run contradicts the answer.
-    belief: why one thinks so, and why it is not so. reason: why what is right is right. run: machine, patches, steps
-    and, of a race, the schedule that shows it, to be opened. fields: for each field whether it is right.
+    message: one sentence. facts: one by one. first: the step at which the run contradicts the answer. whys: for each
+    field why one thinks so, or why it is so. run: machine, patches, steps and, of a race, the schedule that shows it,
+    to be opened. fields: for each field whether it is right.
     """
 
     name: str
@@ -56,9 +70,8 @@ class Verdict:
     message: str
     facts: tuple[Row, ...] = ()
     first: Moment | None = None
-    belief: str = ""
+    whys: tuple[Why, ...] = ()
     run: Object | None = None
-    reason: str = ""
     sure: str = ""
     fields: Object = field(default_factory=dict)
 
@@ -67,6 +80,16 @@ class Verdict:
         """Is all of it right?"""
         return self.state == "right"
 
+    @property
+    def belief(self) -> str:
+        """Why one thinks what is not so."""
+        return " ".join(dict.fromkeys(why.text for why in self.whys if not why.right and why.text))
+
+    @property
+    def reason(self) -> str:
+        """Why what is right is right."""
+        return " ".join(dict.fromkeys(why.text for why in self.whys if why.right and why.text))
+
     def as_json(self) -> Object:
         """Plain data."""
         return asdict(self)
@@ -74,7 +97,9 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{self.state}: {self.message}", *(f"  {row}" for row in self.facts)]
         lines += [f"The run parts from the answer at {self.first}."] if self.first else []
-        return "\n".join([*lines, *filter(None, (self.belief, self.reason))])
+        several = len(self.whys) > 1
+        lines += [f"{why.label} {why.text}" if several else why.text for why in self.whys if why.text]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -106,8 +131,8 @@ def opened(scene: Scene, schedule: Sequence[int] = (), stop: int = 0) -> Object:
     return {**run, **({"schedule": list(schedule)} if schedule else {}), "stop": stop}
 
 
-def together(name: str, seed: int, parts: Sequence[Part], sure: str) -> Verdict:
-    """One verdict of the verdicts on all fields."""
+def together(name: str, seed: int, parts: Sequence[Part], sure: str, labels: Mapping[str, str]) -> Verdict:
+    """One verdict of the verdicts on all fields; labels: what each field asks."""
     judged = [part for part in parts if part.right is not None]
     good = [part for part in judged if part.right]
     wrong = [part for part in judged if not part.right]
@@ -117,9 +142,8 @@ def together(name: str, seed: int, parts: Sequence[Part], sure: str) -> Verdict:
     return Verdict(
         name, seed, state, sentence(state, len(good), len(judged), shown, rows), rows,
         first=shown.moment if wrong else None,
-        belief=" ".join(dict.fromkeys(part.reason for part in wrong if part.reason)),
+        whys=tuple(Why(labels[part.fields[0]], part not in wrong, part.reason) for part in judged),
         run=shown.run,
-        reason=" ".join(dict.fromkeys(part.reason for part in parts if part not in wrong and part.reason)),
         sure=sure,
         fields={field: part.right for part in parts for field in part.fields},
     )
@@ -132,5 +156,6 @@ def sentence(state: str, good: int, all_: int, shown: Part, rows: Sequence[Row])
     if state == "right":
         return shown.message or "The run agrees."
     row = next((row for row in shown.rows if not row.holds), None)
-    text = shown.message or (f"The run disagrees about “{row.what}”: {row.found}, not {row.said}." if row else "")
+    told = f"{row.head[0].upper()}{row.head[1:]} {row.found}, not {row.said}" if row else ""
+    text = shown.message or (f"{told}." if row else "")
     return f"{good} of {all_} right. {text}" if state == "partly" else text

@@ -13,6 +13,7 @@ from mmsim.draw import Figure, Table
 from mmsim.draw.figure import plural, prose
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
+from mmsim.questions.verdicts import Why
 
 CALL = "mmsim.widgets.ask:commit"
 LETTERS = "abcdefghijklmnop"
@@ -160,12 +161,19 @@ class Said(Figure):
             yield Table(("points", "for"), worth).html("What an answer is worth")
         if v.first:
             yield f"<p><b>Where the run parts from it.</b> {prose(capital(str(v.first)))}</p>"
-        for label, answer, reason in self.so:
-            yield f"<p><b>What is so.</b> {prose(label)} <b>{prose(capital(answer))}</b> {prose(reason)}</p>"
-        if v.belief:
-            yield f"<p><b>Why one may think so.</b> {prose(v.belief)}</p>"
-        if v.reason:
-            yield f"<p><b>Why it is so.</b> {prose(v.reason)}</p>"
+        items = [(why.label, "".join(self.why(why))) for why in v.whys]
+        if len(items) == 1:
+            yield items[0][1]
+        elif items:
+            told = (f"<li><b>{prose(label)}</b>{content}</li>" for label, content in items if content)
+            yield f'<ul class="mmsim-whys">{"".join(told)}</ul>'
+
+    def why(self, why: Why) -> Iterator[str]:
+        """What is so in one field, and why; or why one may think something else."""
+        for answer, reason in ((answer, reason) for label, answer, reason in self.so if label == why.label):
+            yield f"<p><b>What is so.</b> <b>{prose(capital(answer))}</b> {prose(reason)}</p>"
+        if why.text:
+            yield f"<p><b>Why {'it is' if why.right else 'one may think'} so.</b> {prose(why.text)}</p>"
 
 
 def capital(text: str) -> str:
