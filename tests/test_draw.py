@@ -216,7 +216,8 @@ def test_python_is_shown_in_colour_and_other_text_as_it_is(line, html):
 def test_log_has_time_stamps_and_says_if_there_is_nothing():
     machine = Machine(boot_memory="1G", virtio_mem={"requested": "0", "addr": "4G"})
     assert "[    0.000000] virtio_mem virtio0: subblock size: 0x400000" in draw.log(machine).plain.splitlines()
-    assert draw.log(machine, since=len(machine.trace)).plain == "(nothing was logged)"
+    assert str(draw.log(machine, since=len(machine.trace))) == "Kernel log\nNothing was logged.\n\n(nothing was logged)"
+    assert "<pre" not in draw.log(machine, since=len(machine.trace)).html(style=False)
     assert "plugged size" in draw.log(machine.attempt("resize", "128M")).plain
     assert draw.log(exploration().outcomes[0]).plain.count("WARNING") == 1
 

@@ -9,11 +9,13 @@ import pytest
 
 from mmsim import questions
 from mmsim.__main__ import main
-from mmsim.questions import check, claims, hint, names, problem, solve
+from mmsim.questions import building, check, claims, hint, names, problem, solve
+from mmsim.questions.answers import step_example
 from mmsim.questions.data import COUNTS, Filled, Scene, fill, filled, question_of, read, variants
 from mmsim.questions.facts import Fact
 from mmsim.scenario import ScenarioError
 from mmsim.scenario.compare import COMPARE
+from mmsim.scenario.format import STEP, STEPS
 
 MOST = 200 if os.environ.get("MMSIM_ALL_VARIANTS") else 10
 SEEDS = [(name, seed) for name in names() for seed in range(min(MOST, len(variants(question_of(name)))))]
@@ -104,7 +106,8 @@ def test_each_field_has_its_own_reason(name):
     labels = [field["label"] for field in question.fields]
     for verdict in (check(name, answer) for answer in answers_to(name)):
         assert [why.label for why in verdict.whys] == labels[: len(verdict.whys)]
-        assert all(verdict.fields[f["name"]] == why.right for f, why in zip(question.fields, verdict.whys, strict=False))
+        for field, why in zip(question.fields, verdict.whys, strict=False):
+            assert verdict.fields[field["name"]] == why.right
 
 
 RACE = {"do": "race", "tasks": [{"do": "isolate", "by": "A"}, {"do": "isolate", "by": "B"}]}
@@ -274,6 +277,24 @@ LOSE = "isolate start=addr:46M end=addr:48M\nisolate start=addr:46M end=addr:48M
 def test_what_is_built_is_run(patches, steps, state):
     verdict = check("patch1/make-it-true", {"patches": patches, "zone": "ZONE_MOVABLE", "steps": steps})
     assert verdict.state == state
+
+
+@pytest.mark.parametrize("verb", STEPS)
+def test_each_verb_has_an_example_that_is_a_step(verb):
+    (step,) = building.written(step_example([verb]), "")
+    assert step["do"] == verb
+    assert STEP(step, "$")
+
+
+def test_the_example_of_a_field_of_steps_is_of_the_questions_own_verbs():
+    for name in names():
+        for field in filled(name, 0).fields:
+            if field.get("kind") == "steps" and "example" not in field:
+                (shown,) = (one.example for one in problem(name).fields if one.name == field["name"])
+                assert shown.split()[0] in filled(name, 0).data.get("verbs", STEPS)
+    assert step_example(["boot", "wait"]) == "wait seconds=5"
+    verdict = check("patch1/make-it-true", {"patches": "4", "zone": "ZONE_MOVABLE", "steps": "isolate it"})
+    assert "a step looks like isolate start=" in verdict.message
 
 
 @pytest.mark.parametrize(("code", "state", "says"), [

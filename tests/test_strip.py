@@ -412,6 +412,19 @@ def test_what_the_legend_names_is_in_the_table(picture):
         assert word in str(picture).replace("Isolate", "isolated"), word
 
 
+@pytest.mark.parametrize("label", ["Movable", "Unmovable", "Reclaimable", "HighAtomic", "CMA"])
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_labels_of_neighbours_do_not_touch(label, width):
+    machine = Machine(boot_memory="128M", zone_of=[["addr:0", "addr:128M", "Normal"]])
+    for start in range(0, 4096, 512):
+        machine.set_pageblock(start, label)
+    (segment,) = segments(draw.snapshot(machine), "pageblock", (0, 4096))
+    for row in (row for band in stacked([segment], width) for row in band.rows):
+        for _, room, text, _ in tags(row):
+            assert text == label or (text.endswith(".") and label.startswith(text[:-1]) and len(text) >= 6)
+            assert 7.6 * (len(text) + 1) <= room
+
+
 def test_isolated_neighbours_share_a_tag_that_has_room_for_its_word():
     (part,) = segments(draw.snapshot(crowded(), 32))
     (row,) = stacked([part], WIDE)[0].rows

@@ -12,6 +12,7 @@ from mmsim import Machine, draw, widgets
 from mmsim.chapters import home, isolation, patch1, patch5
 from mmsim.chapters import pages as pages_of
 from mmsim.questions import check
+from mmsim.widgets.stories import Story
 
 pytestmark = pytest.mark.usefixtures("no_loop")
 KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
@@ -401,6 +402,14 @@ def test_an_outcome_has_its_own_steps_from_the_first_that_changes_something():
     assert lab.picture.description == "offline finds 46 MiB isolated, and warns."
     lab.patches[1].value = True
     assert lab.picture.description == "offline finds 46 MiB isolated, and leaves.", "the same step with patch 1"
+
+
+def test_a_story_has_a_log_from_when_its_kernel_has_logged_something():
+    machine = {"boot_memory": "128M", "zone_of": [["addr:0", "addr:128M", "Movable"]]}
+    isolate = {"do": "isolate", "start": 0, "end": 512, "flags": ["REPORT_FAILURE"]}
+    lab = widgets.Lab("A story", Story(machine, [isolate, isolate]), patches=[])
+    lab.walk.draw_all()
+    assert ["Kernel log since boot" in page for page in pages(lab)] == [False, False, True]
 
 
 def test_the_slider_of_a_race_has_the_number_of_its_step():

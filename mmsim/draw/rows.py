@@ -160,12 +160,17 @@ def tags(row: Row) -> list[tuple[float, float, str, str]]:
         if row.segment.unit == "page":
             found.append((x, row.pitch, plural(cell.end - cell.start, "page"), ""))
         elif row.segment.unit == "pageblock":
-            found.append((x, row.pitch, text or cell.label, cell.actor))
+            found.append((x, row.pitch, text or fitting(cell.label, row.pitch), cell.actor))
         elif text and found and found[-1][0] + found[-1][1] == x:
             found[-1] = (found[-1][0], found[-1][1] + row.pitch, text, "")
         elif text:
             found.append((x, row.pitch, text, ""))
     return found if row.segment.unit in ("pageblock", "page") else widened(row, found)
+
+
+def fitting(label: str, width: float) -> str:
+    """A label, or its beginning where there is no room for all of it and some between it and the next one."""
+    return label if CHAR * (len(label) + 1) <= width else f"{label[: int(width / CHAR) - 2]}."
 
 
 def widened(row: Row, some: list[tuple[float, float, str, str]]) -> list[tuple[float, float, str, str]]:

@@ -226,14 +226,16 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: in
     """
     events = [e for e in events_of(source)[since:] if e.logged]
     lines = [str(event) for event in events]
+    if not events:
+        return Document(title, "Nothing was logged.", "", "(nothing was logged)")
     content = "\n".join(
         f"<b>{escape(text)}</b>" if event.data in LOUD else escape(text)
         for text, event in zip(lines, events, strict=True)
     )
-    plain = "\n".join(lines) or "(nothing was logged)"
+    plain = "\n".join(lines)
     pre = (
         f'<pre class="mmsim-log" translate="no" tabindex="0" role="group" aria-label="{escape(title)}">'
-        f"{content or escape(plain)}</pre>"
+        f"{content}</pre>"
     )
     return Document(title, f"{plural(len(lines), 'line')}.", pre, plain)
 

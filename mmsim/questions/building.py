@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mmsim.questions.answers import EXAMPLES, READERS, Misread, choose
+from mmsim.questions.answers import READERS, Misread, choose, step_example
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
 from mmsim.questions.judging import goal_row, number
@@ -22,7 +22,7 @@ LISTS = ("flags", "paths", "within", "answers")
 def part_of(question: Filled, field: Object, said: Any) -> Any:
     """One part of what is built: the reader's steps, or what fills a gap of the machine. Raises ValueError."""
     if question.kind(field) == "steps":
-        steps = written(said)
+        steps = written(said, step_example(question.data.get("verbs", list(STEPS))))
         check_steps(question, steps)
         return steps
     if "choice" in field:
@@ -31,7 +31,7 @@ def part_of(question: Filled, field: Object, said: Any) -> Any:
     return READERS[question.kind(field)](said)
 
 
-def written(said: Any) -> list[Object]:
+def written(said: Any, example: str) -> list[Object]:
     """Steps as JSON (a list, or an object a line) or one line each: the verb, then key=value."""
     if isinstance(said, list) and all(isinstance(step, dict) for step in said):
         return said
@@ -39,15 +39,15 @@ def written(said: Any) -> list[Object]:
     try:
         found = json.loads(text)
     except ValueError:
-        return [line_of(line.strip()) for line in text.splitlines() if line.strip()]
+        return [line_of(line.strip(), example) for line in text.splitlines() if line.strip()]
     if isinstance(found, dict):
         found = [found]
     if not isinstance(found, list):
-        raise ValueError(f"expected steps, one line each, such as {EXAMPLES['steps']}")
+        raise ValueError(f"expected steps, one line each, such as {example}")
     return found
 
 
-def line_of(line: str) -> Object:
+def line_of(line: str, example: str) -> Object:
     """One step of one line."""
     if line.startswith("{"):
         try:
@@ -56,7 +56,7 @@ def line_of(line: str) -> Object:
             raise ValueError(f"{line!r} is no JSON ({error})") from None
     verb, *words = line.split()
     if odd := [word for word in words if "=" not in word]:
-        raise ValueError(f"{odd[0]!r} is not key=value: a step looks like {EXAMPLES['steps']}")
+        raise ValueError(f"{odd[0]!r} is not key=value: a step looks like {example}")
     pairs = dict(word.split("=", 1) for word in words)
     return {"do": verb, **{key: value_of(key, value) for key, value in pairs.items()}}
 

@@ -7,9 +7,10 @@ from random import Random
 from typing import Any
 
 from mmsim.draw.figure import plural
-from mmsim.questions.answers import EXAMPLES
+from mmsim.questions.answers import EXAMPLES, step_example
 from mmsim.questions.data import Filled, filled
 from mmsim.questions.words import machine_words, phrase
+from mmsim.scenario.format import STEPS
 
 UNITS = {"size": "bytes, or MiB such as 64M"}
 
@@ -102,7 +103,8 @@ def form(question: Filled, field: dict[str, Any]) -> Field:
     """A field as it is asked."""
     kind = question.kind(field)
     texts = tuple(entry["text"] for entry in shuffled(question, field))
-    example = field.get("example", EXAMPLES.get(kind, ""))
+    usual = step_example(question.data.get("verbs", STEPS)) if kind == "steps" else EXAMPLES.get(kind, "")
+    example = field.get("example", usual)
     return Field(field["name"], field["label"], kind, texts, field.get("unit", UNITS.get(kind, "")), example.strip())
 
 

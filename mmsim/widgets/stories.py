@@ -85,12 +85,17 @@ class Run:
                 self.said.append(ended(self.machine, task, self.results[-1]))
 
     def view(self, step: int) -> View:
-        """The step in a sentence, the machine as it is then, and what its kernel has logged."""
+        """The step in a sentence, the machine as it is then, and what its kernel has logged, if it has."""
         self.go_to(step)
+        return View(self.draw(self.machine, self.before), self.sentence(step), list(self.log()))
+
+    def log(self) -> Iterator[Figure]:
+        """What the kernel has logged since boot, if anything."""
         log = draw.log(self.machine, "Kernel log since boot", self.booted)
-        if self.results and (new := len(self.results[-1].log)):
+        if new := len(self.results[-1].log) if self.results else 0:
             log = replace(log, description=f"{log.description} The step shown has added {new}.")
-        return View(self.draw(self.machine, self.before), self.sentence(step), [log])
+        if any(event.logged for event in self.machine.trace.events[self.booted :]):
+            yield log
 
     def sentence(self, step: int) -> str:
         """What a step did, and how that ended."""

@@ -1,6 +1,7 @@
 """Every page as it is read, while Python is on its way: it loads little, asks no other host, and its pictures step."""
 
 import gzip
+import json
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -142,6 +143,26 @@ def test_two_pages_are_turned_by_their_buttons(reading):
 def heard(stands):
     """Is what the step says announced, and what the slider calls its place?"""
     return stands["says"] == stands["announced"] == stands["spoken"]
+
+
+# -- what was answered -------------------------------------------------------------------------------
+
+
+def test_what_was_answered_on_an_earlier_visit_says_so(browser, origin):
+    """An answer alone would look as if the question were still open, and a verdict as if it had just been run."""
+    with opened(browser, origin, "book/series/patch1") as visit:
+        root = visit.page.evaluate("location.pathname.replace(/book\\/.*/, '')")
+        committed, filled_in = {"first": {"log": "a"}, "last": {"log": "b"}}, {"last": {"log": "a"}}
+        for name, kept in (("late-loser", committed), ("once", filled_in)):
+            visit.page.evaluate("([name, text]) => localStorage.setItem(name, text)",
+                                [f"livebook:{root}:form patch1/{name}", json.dumps(kept)])
+        visit.page.reload()
+        answered, open_ = (visit.page.locator(f"form[data-key='patch1/{name}']") for name in ("late-loser", "once"))
+        answered.get_by_text("You answered this on an earlier visit. Press “Commit, then run”").wait_for()
+        assert answered.locator("[value=b]:checked").count() == 1
+        assert answered.get_by_role("status").inner_text() == ""
+        assert open_.locator("[value=a]:checked").count() == 1
+        assert open_.get_by_text("on an earlier visit").count() == 0
 
 
 # -- what was done early -----------------------------------------------------------------------------

@@ -42,6 +42,7 @@ export class Form {
     for (const part of element.querySelectorAll("[type=submit][hidden]")) part.hidden = false;
     const kept = recall(this.id, ROOT);
     if (kept) fill(element, kept.last);
+    if (kept?.first) this.former = this.#remind();
     element.addEventListener("submit", (event) => {
       event.preventDefault();
       book.answer(this);
@@ -52,7 +53,23 @@ export class Form {
 
   /** Show what the form showed whose place it takes. */
   takeOver(before) {
-    if (before) this.place.replaceChildren(...before.place.childNodes);
+    if (!before) return;
+    this.place.replaceChildren(...before.place.childNodes);
+    if (!before.former) this.#forget();
+  }
+
+  /** Say that an earlier visit has seen a verdict; above the status, since that is no news. */
+  #remind() {
+    const button = this.element.querySelector("[type=submit]")?.textContent ?? "";
+    const textContent = `You answered this on an earlier visit. Press “${button}” to see the verdict again.`;
+    const note = make("p", { className: "livebook-former", textContent });
+    this.place.before(note);
+    return note;
+  }
+
+  #forget() {
+    this.former?.remove();
+    this.former = null;
   }
 
   #changed() {
@@ -78,6 +95,7 @@ export class Form {
       await this.outputs.settled();
       this.place.removeAttribute("data-stale");
       this.place.replaceChildren(...fresh.childNodes);
+      this.#forget();
       this.place.scrollIntoView({ block: "nearest" });
     } finally {
       fresh.remove();
