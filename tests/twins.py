@@ -153,8 +153,9 @@ class Twins:
             pressed = self.lab.buttons[name] if part["cell"] < 0 else list(self.lab.cells.values())[part["cell"]]
             pressed.click()
             return
-        last = int(self.shown.locator(".step-row .noUi-handle").get_attribute("aria-valuemax").removesuffix(".0"))
-        assert self.step == min(max(before + by, 0), last), name
+        handle = self.shown.locator(".step-row .noUi-handle")
+        first, last = (int(float(handle.get_attribute(f"aria-value{end}"))) for end in ("min", "max"))
+        assert self.step == min(max(before + by, first), last), name
         self.set("Step", self.step)
 
     @property

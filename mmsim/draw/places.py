@@ -38,7 +38,7 @@ def places(levels: Sequence[Sequence[Place]], joins: Sequence[str], title: str, 
 
 def card(place: Place) -> str:
     """One place."""
-    badges = "".join(f'<b class="mmsim-patch">{number}</b>' for number in place.patches)
+    badges = "".join(f'<b class="mmsim-changes">{number}</b>' for number in place.patches)
     return (
         f'<div class="mmsim-place{"" if place.patches else " mmsim-asks"}"><p>{prose(place.name)}</p>'
         f'<code translate="no">{escape(place.file)}</code><p>{prose(place.sentence)}</p>'

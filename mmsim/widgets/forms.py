@@ -173,7 +173,7 @@ class Said(Figure):
         for answer, reason in ((answer, reason) for label, answer, reason in self.so if label == why.label):
             yield f"<p><b>What is so.</b> <b>{prose(capital(answer))}</b> {prose(reason)}</p>"
         if why.text:
-            yield f"<p><b>Why {'it is' if why.right else 'one may think'} so.</b> {prose(why.text)}</p>"
+            yield f"<p><b>Why {'it is so' if why.right else 'one may think otherwise'}.</b> {prose(why.text)}</p>"
 
 
 def capital(text: str) -> str:

@@ -60,6 +60,8 @@ export class Form {
 
   /** Say that an earlier visit has seen a verdict; above the status, since that is no news. */
   #remind() {
+    const there = this.element.querySelector(".livebook-former");
+    if (there) return there;
     const button = this.element.querySelector("[type=submit]")?.textContent ?? "";
     const textContent = `You answered this on an earlier visit. Press “${button}” to see the verdict again.`;
     const note = make("p", { className: "livebook-former", textContent });
