@@ -89,7 +89,7 @@ def test_schedule_tells_a_race_step_by_step():
     assert draw.ending(first) == "B loses: -EBUSY, a warning"
     figure = draw.schedule(second)
     assert figure.title == "A and B race: A loses: -EBUSY, a warning"
-    assert figure.description == "8 steps; the CPUs take turns 2 times."
+    assert figure.description == "8 moves; the CPUs take turns 2 times."
     assert cells(figure) == [
         ["1", "A", "starts"],
         ["2", "A", "isolates pageblock 0x0"],

@@ -8,13 +8,13 @@ from mmsim.sim.interleavings import Exploration, Outcome
 
 
 def schedule(outcome: Outcome, title: str = "") -> Document:
-    """The steps of one outcome: who takes them, and what they do; long runs of equal steps are one row."""
+    """The moves of one outcome: who takes them, and what they do; long runs of equal steps are one row."""
     racers = list(tasks_of(outcome).values())[: len(outcome.errnos)]
     rows = [(row.numbers, row.name, str(row)) for row in rows_of(outcome)]
-    steps, switches = outcome.length
-    description = f"{plural(steps, 'step')}; the CPUs take turns {plural(switches, 'time')}."
+    moves, switches = outcome.length
+    description = f"{plural(moves, 'move')}; the CPUs take turns {plural(switches, 'time')}."
     title = title or f"{' and '.join(racers)} race: {ending(outcome)}"
-    return table(title, ("step", "task", "what happens"), rows, description)
+    return table(title, ("move", "task", "what happens"), rows, description)
 
 
 def outcomes(exploration: Exploration, title: str = "Every outcome of the race") -> Document:
