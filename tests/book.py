@@ -60,6 +60,24 @@ class Page:
         return "\n\n".join("".join(c["source"]) for c in self.notebook["cells"] if c["cell_type"] == "markdown")
 
     @property
+    def sections(self):
+        """Its sections: title -> the cells below it, up to the next title of the same level, each as (kind, source)."""
+        found, title = {}, ""
+        for cell in self.notebook["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "code":
+                hidden = bool(HIDDEN & set(cell["metadata"].get("tags", [])))
+                found.setdefault(title, []).append(("hidden" if hidden else "shown", source))
+                continue
+            for part in re.split(r"^(?=## )", source, flags=re.MULTILINE):
+                if part.startswith("## "):
+                    head, _, part = part.partition("\n")
+                    title = head.removeprefix("## ").strip()
+                if part.strip():
+                    found.setdefault(title, []).append(("text", part.strip()))
+        return found
+
+    @property
     def words(self):
         """How many words of Markdown it has; an address is none, and a mark of Markdown neither."""
         plain = re.sub(r"\]\([^)]*\)", "]", TERM.sub(r"\1", self.text))

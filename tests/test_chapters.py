@@ -17,7 +17,9 @@ from mmsim import questions
 
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
 RAISED: dict = {}  # page: its own budget of words, cells and lines, and why
-OLD: dict = {}  # page: the rules that it breaks until it is rebuilt
+OLD = {  # page: the rules that it breaks until it is rebuilt
+    "series/order": "questions",
+}
 LONGEST = 75  # minutes: 45, and 30 for the exercises
 MINUTES = 0.25  # by how much of it the minutes of a page may differ from what its words and questions take
 SPEED = 200  # words a minute
@@ -97,6 +99,62 @@ def test_the_minutes_of_a_chapter_are_those_of_its_words_and_questions(page):
 def test_every_question_is_asked_in_one_place():
     asked = sorted(name for page in PAGES for name in page.asked)
     assert asked == sorted(questions.names())
+
+
+# -- what a chapter on a patch has ------------------------------------------------------------------------
+
+# The sections that each has, in this order, whatever stands between them; and those in which something runs.
+PATTERN = (
+    "Run it", "The patch", "After", "Why", "On a real machine", "What the review said, what was merged", "Exercises",
+    "Summary",
+)  # fmt: skip
+RUNS = PATTERN[:5]
+ESSAYS = 2  # at most
+TRIED = 5  # questions that a run answers, at least
+REACH = re.compile(
+    r"\b(in|of|through) (no|any|every|all|each) (possible )?(order|orders|interleaving|interleavings)\b"
+    r"|\b(can|can't|can never|cannot|could|could never) be reached\b", re.IGNORECASE,
+)  # fmt: skip
+SEARCHES = re.compile(r"\bexplore\(|\.marks\b")
+ON_PATCHES = [page for page in PAGES if re.fullmatch(r"series/patch\d", page.name)]
+SERIES = [page for page in PAGES if page.name.startswith("series/") and page.name != "series/index"]
+
+
+@pages("pattern", ON_PATCHES)
+def test_a_chapter_on_a_patch_has_all_its_parts(page):
+    found = [title for title in page.sections if title in PATTERN]
+    assert found == list(PATTERN)
+    for title in PATTERN:
+        assert any(kind == "text" for kind, _ in page.sections[title]), title
+    for title in RUNS:
+        assert any(kind != "text" for kind, _ in page.sections[title]), f"nothing runs in {title!r}"
+
+
+@pages("pattern", ON_PATCHES)
+def test_a_chapter_on_a_patch_begins_with_a_scene_and_a_question(page):
+    (first, *_) = [source for source in page.code if "chapters import" in source]
+    before_run = [source for title in list(page.sections)[: list(page.sections).index("Run it")]
+                  for kind, source in page.sections[title] if kind != "text"]
+    assert first in before_run
+    assert any("ask(" in source for source in before_run)
+
+
+@pages("questions", SERIES)
+def test_a_chapter_of_the_series_has_its_questions(page):
+    kinds = [questions.problem(name).kind for name in page.asked]
+    print(f"{page.name}: {', '.join(kinds)}")
+    assert len(kinds) - kinds.count("explain") >= TRIED
+    assert kinds.count("explain") <= ESSAYS
+    assert {"order", "find", "build", "write"} & set(kinds)
+
+
+@pages("searched", SERIES)
+def test_what_is_said_of_all_orders_is_searched(page):
+    """A section that says what can or can't be reached has a hidden cell that searches."""
+    for title, cells in page.sections.items():
+        said = [found[0] for kind, text in cells if kind == "text" and (found := REACH.search(text))]
+        searched = [source for kind, source in cells if kind == "hidden" and SEARCHES.search(source)]
+        assert searched or not said or title in ("", "Summary"), f"{title!r} says {said}, and nothing there searches"
 
 
 # -- its terms -------------------------------------------------------------------------------------------
