@@ -128,3 +128,70 @@ def test_each_wrong_field_has_an_item_with_its_label():
 def test_the_reasons_of_one_field_need_no_label():
     verdict, *_ = reply("patch1/message", 0, {"ends": "a"})
     assert "mmsim-whys" not in verdict.html(style=False)
+
+
+def visible(html):
+    """What is read in a page: its text, code apart."""
+    return re.sub("<[^>]+>", "", re.sub(r"<(style|code)\b.*?</\1>", "", html, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_sees_the_marks_of_code(name):
+    wrong = {field.name: other(field) for field in questions.problem(name).fields}
+    shown = [page(name), *(part.html() for part in ask(name).children if hasattr(part, "html"))]
+    for answer in (questions.solve(name).answer, wrong):
+        verdict, *run = reply(name, 0, answer)
+        shown += [verdict.html(), *(lab.walk.look(lab.walk.slider.value).html for lab in run)]
+    widgets = [part.value for part in ask(name).children if type(part).__name__ == "HTML"]
+    assert [text for text in map(visible, [*shown, *widgets]) if "`" in text or "\n* " in text] == []
+
+
+def other(field):
+    """Something to say that may well be wrong."""
+    said = {"errno": "ENXIO", "size": "4K", "number": "7", "pfn": "7", "yesno": "yes", "patches": "none", "text": "a",
+            "code": field.example, "steps": "", "choice": "a"}
+    return [*field.choices] if field.kind == "order" else said[field.kind]
+
+
+def test_a_list_in_a_question_is_a_list():
+    html = page("memory_blocks/what-would-help")
+    assert html.count("<li>") == 3
+    assert "<em>" not in html
+
+
+CODE = [(name, field) for name in NAMES for field in questions.problem(name).fields if field.kind in ("code", "steps")]
+
+
+@pytest.mark.parametrize(("name", "field"), CODE)
+def test_what_is_written_line_by_line_has_a_box_for_code(name, field):
+    (box,) = (part for part in Parts(page(name)).all("textarea") if part["name"] == field.name)
+    assert box["class"] == "mmsim-code"
+    assert int(box["rows"]) > len(field.example.splitlines()) + 1
+    (area,) = ask(name).inputs[field.name]
+    assert "mmsim-code" in area._dom_classes
+
+
+def test_a_long_order_is_told_as_a_list():
+    verdict, _ = reply("memory_blocks/undone-in-order", 0, {"order": "a, b, c, d, e"})
+    assert verdict.html(style=False).count("<ol><li>") == 1
+
+
+@pytest.mark.parametrize(("name", "answer"), [
+    ("memory_blocks/veto", {"errno": "EBUSY", "cancel": "all three"}),
+    ("memory_blocks/undone-in-order", {"order": "a, b, c, d, e"}),
+])
+def test_a_run_about_notifiers_shows_what_they_are_told(name, answer):
+    _, lab = reply(name, 0, answer)
+    last = lab.walk.look(lab.walk.slider.max)
+    assert "MEM_CANCEL_OFFLINE" in str(last.after[0])
+    assert "Nobody has been told anything." in lab.walk.look(lab.walk.slider.min).html
+
+
+def test_other_runs_show_no_notifiers():
+    _, lab = reply("patch1/late-loser", 0, {"errno": "EBUSY", "log": "c", "dumped": "b"})
+    assert "Who has been told" not in lab.walk.look(lab.walk.slider.value).html
+
+
+def test_a_claim_about_all_orders_of_a_race_opens_all_its_outcomes():
+    _, lab = reply("patch1/how-many-orders", 0, {"outcomes": "3", "orders": "fewer than 10"})
+    assert lab.outcome is not None

@@ -4,15 +4,18 @@ import json
 import os
 import random
 import re
+from itertools import permutations
 
 import pytest
 
 from mmsim import questions
 from mmsim.__main__ import main
 from mmsim.questions import building, check, claims, hint, names, problem, solve
-from mmsim.questions.answers import step_example
 from mmsim.questions.data import COUNTS, Filled, Scene, fill, filled, question_of, read, variants
 from mmsim.questions.facts import Fact
+from mmsim.questions.problems import paragraphs
+from mmsim.questions.verbs import example_of
+from mmsim.questions.verbs import keys_of as more_keys
 from mmsim.scenario import ScenarioError
 from mmsim.scenario.compare import COMPARE
 from mmsim.scenario.format import STEP, STEPS
@@ -211,7 +214,25 @@ def test_an_empty_or_half_answer_is_not_answered(answer):
 def test_a_wrong_answer_is_told_where_the_run_parts_from_it():
     verdict = check("patch1/late-loser", {**RIGHT, "log": "nothing"})
     assert str(verdict.first).endswith("WARNING at mm/page_isolation.c set_migratetype_isolate")
-    assert verdict.message == "2 of 3 right. Warnings in the log: 1, not 0."
+    assert verdict.message == "2 of 3 right. What does the kernel log say? Warnings in the log: 1, not 0."
+
+
+def test_a_wrong_answer_is_told_of_every_field_that_is_wrong():
+    wrong = check("patch1/late-loser", {"errno": "0", "log": "nothing", "dumped": "none: it isn't called"})
+    assert wrong.message == ("1 of 3 right. What does offlining get? -EBUSY, not success. "
+                             "What does the kernel log say? Warnings in the log: 1, not 0.")
+    assert check("patch1/message", {"ends": "a"}).message.count("disagrees") == 0
+
+
+LEANING = re.compile(r"(That|This|These|Those|So|Then|It|They|One may|Free it)\b")
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_reason_stands_alone(name):
+    """It is read below the label of its field, and the choice or the value that it is about isn't there."""
+    for field in question_of(name)["field"]:
+        for each in (field, *field.get("choice", ()), *field.get("belief", ())):
+            assert not LEANING.match(each.get("reason", "")) or "asks" in each
 
 
 def test_a_claim_about_a_race_is_refuted_by_a_schedule():
@@ -254,6 +275,34 @@ def test_an_order_that_the_run_does_not_have():
     assert check("patch1/steps-of-the-race", {"order": "a, b"}).state == "invalid"
 
 
+ORDERS = [name for name in names() if problem(name).kind == "order"]
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_is_compared_place_by_place_with_the_one_that_is_right(name):
+    right, (field,) = solve(name).answer["order"], problem(name).fields
+    for said in (right, [*right[1:], right[0]], [right[1], right[0], *right[2:]]):
+        verdict = check(name, {field.name: said})
+        assert [(row.what, row.said) for row in verdict.facts] == [(f"place {n}", s) for n, s in enumerate(said, 1)]
+        assert [row.found for row in verdict.facts] == right
+        assert verdict.right == (said == right)
+        assert verdict.message
+        assert (verdict.reason != "") == verdict.right
+
+
+@pytest.mark.parametrize("name", [name for name in ORDERS if "goal" in question_of(name)])
+def test_one_order_of_steps_alone_reaches_its_goal(name):
+    right = solve(name).answer["order"]
+    reached = [said for said in permutations(right) if check(name, {"order": list(said)}).right]
+    assert reached == [tuple(right)]
+
+
+def test_what_of_a_goal_is_missed_is_said_in_words():
+    first, second, *rest = solve("virtio_mem/late").answer["order"]
+    early = [first, rest[0], second, *rest[1:]]
+    assert check("virtio_mem/late", {"order": early}).message.startswith("The goal is not reached: ")
+
+
 def test_an_order_of_steps_that_cannot_be_done_is_wrong():
     right = solve("isolation/make-room").answer["order"]
     assert check("isolation/make-room", {"order": right[::-1]}).state == "wrong"
@@ -279,22 +328,36 @@ def test_what_is_built_is_run(patches, steps, state):
     assert verdict.state == state
 
 
+@pytest.mark.parametrize("device", [False, True])
 @pytest.mark.parametrize("verb", STEPS)
-def test_each_verb_has_an_example_that_is_a_step(verb):
-    (step,) = building.written(step_example([verb]), "")
+def test_each_verb_has_an_example_that_is_a_step(verb, device):
+    question = Filled("a/b", 0, {"machine": {"virtio_mem": {}} if device else {}}, {})
+    (step,) = building.written(example_of(question, verb), {})
     assert step["do"] == verb
     assert STEP(step, "$")
+    assert {key for key in STEPS[verb] if not key.endswith("?")} <= set(step)
 
 
-def test_the_example_of_a_field_of_steps_is_of_the_questions_own_verbs():
-    for name in names():
-        for field in filled(name, 0).fields:
-            if field.get("kind") == "steps" and "example" not in field:
-                (shown,) = (one.example for one in problem(name).fields if one.name == field["name"])
-                assert shown.split()[0] in filled(name, 0).data.get("verbs", STEPS)
-    assert step_example(["boot", "wait"]) == "wait seconds=5"
-    verdict = check("patch1/make-it-true", {"patches": "4", "zone": "ZONE_MOVABLE", "steps": "isolate it"})
-    assert "a step looks like isolate start=" in verdict.message
+def test_the_keys_of_a_verb_are_those_of_the_format():
+    assert more_keys("place") == "count=, as="
+    assert more_keys("write") == ""
+
+
+@pytest.mark.parametrize("name", [name for name in names() if problem(name).kind == "build"])
+def test_who_writes_steps_is_shown_each_that_may_be_used(name):
+    verbs = filled(name, 0).data["verbs"]
+    (field,) = (each for each in problem(name).fields if each.kind == "steps")
+    assert [line.split()[0] for line, _ in field.lines] == verbs
+    answer = {each: said for each, said in solve(name).answer.items() if each != field.name}
+    for line, _ in field.lines:
+        said = f"{line.split()[0]} it"
+        assert check(name, {**answer, field.name: said}).message.endswith(f"a step looks like {line}.")
+
+
+@pytest.mark.parametrize("name", [name for name in names() if problem(name).kind == "write"])
+def test_who_writes_a_function_is_told_that_its_names_are_fixed(name):
+    call = re.search(r"def (.*\)):", solve(name).answer["code"])[1]
+    assert f"called as `{call}`" in " ".join(problem(name).setup)
 
 
 @pytest.mark.parametrize(("code", "state", "says"), [
@@ -315,6 +378,12 @@ def test_what_is_written_is_called_for_every_trial(code, state, says):
 def test_an_essay_is_never_right_or_wrong():
     assert check("patch1/better-errno", {"essay": "It could spin."}).state == "noted"
     assert sum(points for _, points in solve("patch1/better-errno").rubric) == problem("patch1/better-errno").points
+
+
+def test_a_list_in_a_text_stays_one():
+    before, items, after = paragraphs("Three\nblocks.\n\n* One\n  goes.\n* Two.\n\nWhy?")
+    assert (before, items, after) == ("Three blocks.", "* One goes.\n* Two.", "Why?")
+    assert paragraphs("Some:\n* one\n* two") == ("Some:", "* one\n* two")
 
 
 def test_a_seed_gives_another_variant_and_another_order():

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
 Row = tuple[str, ...]
 SHORT = 16  # characters that a table keeps on one line
+BULLET = "* "  # how an item of a list begins
 
 
 def compact(sheet: str) -> str:
@@ -37,17 +38,18 @@ class Table:
         rows = (self.header, tuple("-" * width for width in widths), *self.rows)
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
-    def html(self, caption: str) -> str:
-        """As an HTML table, in a region that scrolls by keyboard too."""
+    def html(self, caption: str, write: Callable[[str], str] = escape) -> str:
+        """As an HTML table, in a region that scrolls by keyboard too; write: what makes HTML of a cell (or `prose`)."""
         head = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in self.header)
-        body = "".join(self.html_row(row) for row in self.rows)
+        body = "".join(html_row(row, write) for row in self.rows)
         return scrollable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption)
 
-    def html_row(self, row: Row) -> str:
-        """One row; its first cell is its name."""
-        short = ['class="mmsim-short"' if len(cell) <= SHORT else "" for cell in row[1:]]
-        cells = "".join(f"<td {kind}>{escape(cell)}</td>" for kind, cell in zip(short, row[1:], strict=True))
-        return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
+
+def html_row(row: Row, write: Callable[[str], str]) -> str:
+    """A row of a table; its first cell is its name."""
+    short = ['class="mmsim-short"' if len(cell) <= SHORT else "" for cell in row[1:]]
+    cells = "".join(f"<td {kind}>{write(cell)}</td>" for kind, cell in zip(short, row[1:], strict=True))
+    return f'<tr><th scope="row">{write(row[0])}</th>{cells}</tr>'
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Figure:
     def caption(self) -> str:
         """The title, and the description."""
         title = self.title if self.title.endswith((".", "?", "!")) else f"{self.title}."
-        return f"<figcaption><b>{escape(title)}</b> {escape(self.description)}</figcaption>"
+        return f"<figcaption><b>{prose(title)}</b> {prose(self.description)}</figcaption>"
 
     def __str__(self) -> str:
         return "\n".join([self.title, *([self.description] if self.description else []), "", self.text])
@@ -137,6 +139,13 @@ def prose(text: str) -> str:
     plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
     code = [f'<code translate="no">{part}</code>' for part in parts[1::2]] + [""]
     return "".join(piece for pair in zip(plain, code, strict=True) for piece in pair)
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of `prose`; or a list, if its lines begin with an asterisk and a blank."""
+    if not text.startswith(BULLET):
+        return f"<p>{prose(text)}</p>"
+    return f"<ul>{''.join(f'<li>{prose(line.removeprefix(BULLET))}</li>' for line in text.splitlines())}</ul>"
 
 
 # -- SVG ---------------------------------------------------------------------------------------------

@@ -27,23 +27,6 @@ EXAMPLES = {
     "yesno": "yes or no", "patches": "none, 4 or 1, 3", "order": "b, a, c", "text": "a few sentences",
     "code": "def …",
 }  # fmt: skip
-STEP_EXAMPLES = {
-    "isolate": "start=addr:46M end=addr:48M", "undo_isolate": "start=addr:46M end=addr:48M",
-    "alloc_contig": "start=addr:44M end=addr:48M", "has_unmovable": "pfn=addr:46M", "poison": "pfn=addr:46M",
-    "place": "pfn=addr:46M kind=lru count=3", "ref": "pfn=addr:46M delta=1",
-    "set_pageblock": "pfn=addr:46M type=Movable", "allocate": "as=program size=4M", "free": "what=program",
-    "pin": "what=program", "unpin": "what=program", "free_after": "what=program after_rounds=2",
-    "unpin_after": "what=program after_rounds=2", "resize": "to=64M", "write": "path=memory32/state value=offline",
-    "read": "path=/proc/buddyinfo", "wait": "seconds=5", "signal": "after_rounds=2", "boot": "", "unbind": "",
-    "write_each": "paths=memory32/state,memory33/state value=offline", "device": "busy=true",
-    "notifier": "name=mine", "fail": "what=add_memory errno=ENOMEM",
-}  # fmt: skip
-
-
-def step_example(verbs: Sequence[str]) -> str:
-    """A line that is a step of one of these verbs, the first of which says more than its name."""
-    verb = next((verb for verb in verbs if STEP_EXAMPLES.get(verb)), verbs[0])
-    return f"{verb} {STEP_EXAMPLES.get(verb, '')}".strip()
 
 
 class Misread(ValueError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from mmsim.questions.answers import READERS, Misread, choose, step_example
+from mmsim.questions.answers import READERS, Misread, choose
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
-from mmsim.questions.judging import goal_row, number
+from mmsim.questions.judging import goal_row, missed, number
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import watch
+from mmsim.questions.verbs import example_of, verbs_of
 from mmsim.questions.verdicts import Part, opened
 from mmsim.scenario.checks import ScenarioError, describe
-from mmsim.scenario.format import STEP, STEPS
+from mmsim.scenario.format import STEP
 
 Object = dict[str, Any]
 LISTS = ("flags", "paths", "within", "answers")
@@ -22,7 +24,7 @@ LISTS = ("flags", "paths", "within", "answers")
 def part_of(question: Filled, field: Object, said: Any) -> Any:
     """One part of what is built: the reader's steps, or what fills a gap of the machine. Raises ValueError."""
     if question.kind(field) == "steps":
-        steps = written(said, step_example(question.data.get("verbs", list(STEPS))))
+        steps = written(said, {verb: example_of(question, verb) for verb in verbs_of(question)})
         check_steps(question, steps)
         return steps
     if "choice" in field:
@@ -31,23 +33,23 @@ def part_of(question: Filled, field: Object, said: Any) -> Any:
     return READERS[question.kind(field)](said)
 
 
-def written(said: Any, example: str) -> list[Object]:
-    """Steps as JSON (a list, or an object a line) or one line each: the verb, then key=value."""
+def written(said: Any, examples: Mapping[str, str]) -> list[Object]:
+    """Steps as JSON (a list, or an object a line) or one line each: the verb, then key=value; examples: by verb."""
     if isinstance(said, list) and all(isinstance(step, dict) for step in said):
         return said
     text = "\n".join(said) if isinstance(said, list) else str(said).strip()
     try:
         found = json.loads(text)
     except ValueError:
-        return [line_of(line.strip(), example) for line in text.splitlines() if line.strip()]
+        return [line_of(line.strip(), examples) for line in text.splitlines() if line.strip()]
     if isinstance(found, dict):
         found = [found]
     if not isinstance(found, list):
-        raise ValueError(f"expected steps, one line each, such as {example}")
+        raise ValueError(f"expected steps, one line each, such as {next(iter(examples.values()))}")
     return found
 
 
-def line_of(line: str, example: str) -> Object:
+def line_of(line: str, examples: Mapping[str, str]) -> Object:
     """One step of one line."""
     if line.startswith("{"):
         try:
@@ -56,6 +58,7 @@ def line_of(line: str, example: str) -> Object:
             raise ValueError(f"{line!r} is no JSON ({error})") from None
     verb, *words = line.split()
     if odd := [word for word in words if "=" not in word]:
+        example = examples.get(verb, next(iter(examples.values())))
         raise ValueError(f"{odd[0]!r} is not key=value: a step looks like {example}")
     pairs = dict(word.split("=", 1) for word in words)
     return {"do": verb, **{key: value_of(key, value) for key, value in pairs.items()}}
@@ -73,7 +76,7 @@ def value_of(key: str, text: str) -> Any:
 
 def check_steps(question: Filled, steps: list[Object]) -> None:
     """ValueError for steps that are none, too many, or not of the verbs that may be used."""
-    limit, verbs = question.data["limit"], question.data.get("verbs", list(STEPS))
+    limit, verbs = question.data["limit"], verbs_of(question)
     if len(steps) > limit:
         raise ValueError(f"{len(steps)} steps are too many: at most {limit}")
     for index, step in enumerate(steps, 1):
@@ -109,9 +112,8 @@ def judge(question: Filled, given: Object) -> Part:
     first = next(iter(given))
     rows = tuple(goal_row(first, finding, scene) for finding in findings)
     wrong = next((finding for finding in findings if not finding.holds), None)
-    missed = next((row for row in rows if not row.holds), None)
     reason = " ".join(question.data.get("reason", "").split()) if wrong is None else ""
-    message = f"The goal is not reached: {missed.head} {missed.found}, not {missed.said}." if missed else ""
+    message = missed(wrong, scene) if wrong else ""
     moment = wrong.moment if wrong else None
     return Part(tuple(given), wrong is None, rows, moment, reason, opened(scene, stop=number(moment)), message)
 

@@ -134,6 +134,14 @@ def goal_row(field: str, finding: Finding, scene: Scene, run: str = "") -> Row:
     return Row(field, run + about(fact, scene), said, found, finding.holds)
 
 
+def missed(finding: Finding, scene: Scene) -> str:
+    """In a sentence, which part of a goal is not reached."""
+    row = goal_row("", finding, scene)
+    if finding.fact.keys[0] == "no_log":
+        return f"The goal is not reached: in the log, {row.found}."
+    return f"The goal is not reached: {row.head} {row.found}, not {row.said}."
+
+
 # -- what the model says -----------------------------------------------------------------------------
 
 

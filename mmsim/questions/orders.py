@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from dataclasses import replace
+from itertools import pairwise, permutations
 from typing import Any
 
 from mmsim.draw.race_steps import race_steps
@@ -11,7 +12,7 @@ from mmsim.machine.machine import Machine
 from mmsim.questions.answers import arrange
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
-from mmsim.questions.judging import goal_row, number
+from mmsim.questions.judging import missed, number
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import Moment, moment, moves, named, nearest, watch
 from mmsim.questions.verdicts import Part, Row, opened
@@ -31,22 +32,36 @@ def read(question: Filled, field: Object, said: Any) -> list[Line]:
 
 
 def judge(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
-    """The verdict on an order."""
-    return by_goal(question, field, lines) if "step" in lines[0] else by_run(question, field, lines)
+    """The verdict on an order: what was put at each place beside what belongs there, and if all is well the reason."""
+    part = by_goal(question, field, lines) if "step" in lines[0] else by_run(question, field, lines)
+    there = lines if part.right else arranged(question, field, lines)
+    rows = tuple(
+        Row(field["name"], f"place {place}", line["text"], other["text"], line is other)
+        for place, (line, other) in enumerate(zip(lines, there, strict=True), 1)
+    )
+    return replace(part, rows=rows, reason=reason(question, field) if part.right else "")
+
+
+def reason(question: Filled, field: Object) -> str:
+    """Why the order is what it is."""
+    return " ".join(str(field.get("reason") or question.data.get("reason", "")).split())
+
+
+def arranged(question: Filled, field: Object, lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines in an order that is right; those that come at the same time stay in theirs."""
+    if "step" not in lines[0]:
+        when = times(question, field)[0]
+        return tuple(sorted(lines, key=lambda line: when[line["text"]]))
+    right = next((order for order in permutations(lines) if by_goal(question, field, order).right), None)
+    if right is None:
+        raise question.error(f".field[{field['name']}]", "lines of which an order reaches the goal", "none")
+    return right
 
 
 def solved(question: Filled, field: Object) -> tuple[list[str], str, str]:
     """An order that is right."""
-    lines = field["line"]
-    if "step" in lines[0]:
-        right = next((order for order in permutations(lines) if by_goal(question, field, order).right), None)
-        if right is None:
-            raise question.error(f".field[{field['name']}]", "lines of which an order reaches the goal", "none")
-    else:
-        when = times(question, field)[0]
-        right = tuple(sorted(lines, key=lambda line: when[line["text"]]))
-    texts = [line["text"] for line in right]
-    return texts, "\n  ".join(texts), field.get("reason", "")
+    texts = [line["text"] for line in arranged(question, field, field["line"])]
+    return texts, "\n  ".join(texts), reason(question, field)
 
 
 # -- steps that have to reach a goal -----------------------------------------------------------------
@@ -63,10 +78,10 @@ def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
         findings = watch(scene, list(single(goal)))
     except ValueError as error:  # such as a name that is used before it is given
         return Part((field["name"],), False, message=f"This order can't be carried out: {why(error)}.")
-    rows = tuple(goal_row(field["name"], finding, scene) for finding in findings)
-    wrong = next((finding for finding in findings if not finding.holds), None)
-    return Part((field["name"],), wrong is None, rows, wrong.moment if wrong else None, field.get("reason", ""),
-                opened(scene, stop=number(wrong.moment) if wrong else 0))
+    if (wrong := next((finding for finding in findings if not finding.holds), None)) is None:
+        return Part((field["name"],), True, run=opened(scene))
+    run = opened(scene, stop=number(wrong.moment))
+    return Part((field["name"],), False, moment=wrong.moment, run=run, message=missed(wrong, scene))
 
 
 def failure(scene: Scene, field: Object) -> Part | None:
@@ -74,9 +89,9 @@ def failure(scene: Scene, field: Object) -> Part | None:
     machine = Machine(patches=scene.patches, **scene.machine)
     for count, step in enumerate(scene.steps[:-1], 1):
         if (result := carry_out(machine, step)).errno != "0":
-            row = Row(field["name"], f"how step {count} ends", "success", f"-{result.errno}", False)
             moment = Moment(count, len(scene.steps), phrase(step))
-            return Part((field["name"],), False, (row,), moment, field.get("reason", ""), opened(scene, stop=count))
+            message = f"In this order step {count} ends with -{result.errno}: {phrase(step)}."
+            return Part((field["name"],), False, moment=moment, run=opened(scene, stop=count), message=message)
     return None
 
 
@@ -92,17 +107,13 @@ def by_run(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     """Compare with the order in which the lines become true in the run."""
     when, moments, schedule = times(question, field)
     at = [when[line["text"]] for line in lines]
-    rows = tuple(
-        Row(field["name"], f"place {place}", line["text"], f"this comes after “{later['text']}”", here <= behind)
-        for place, (line, later, here, behind) in enumerate(zip(lines, lines[1:], at, at[1:], strict=False), 1)
-    )
-    bad = next((index for index, row in enumerate(rows) if not row.holds), None)
     scene = question.scene()
-    if bad is None:
-        return Part((field["name"],), True, rows, None, field.get("reason", ""), opened(scene, schedule))
+    if (bad := next((index for index, (one, two) in enumerate(pairwise(at)) if one > two), None)) is None:
+        return Part((field["name"],), True, run=opened(scene, schedule))
     where = moments[at[bad + 1] - 1]
     message = f"“{lines[bad + 1]['text']}” comes before “{lines[bad]['text']}”."
-    return Part((field["name"],), False, rows, where, "", opened(scene, schedule, where.number), message)
+    run = opened(scene, schedule, where.number)
+    return Part((field["name"],), False, moment=where, run=run, message=message)
 
 
 def times(question: Filled, field: Object) -> tuple[dict[str, int], list[Moment], tuple[int, ...]]:

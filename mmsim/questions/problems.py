@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
-from mmsim.draw.figure import plural
-from mmsim.questions.answers import EXAMPLES, step_example
+from mmsim.draw.figure import BULLET, plural
+from mmsim.questions.answers import EXAMPLES
 from mmsim.questions.data import Filled, filled
+from mmsim.questions.verbs import example_of, keys_of, verbs_of
 from mmsim.questions.words import machine_words, phrase
-from mmsim.scenario.format import STEPS
 
 UNITS = {"size": "bytes, or MiB such as 64M"}
 
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that is asked: its name and label, the kind of form, and of choices (or lines to order) the texts."""
+    """One thing that is asked: its name and label, the kind of form, and of choices (or lines to order) the texts.
+
+    lines: where steps are asked for, an example of each that may be used, and the keys that it may have beside those.
+    """
 
     name: str
     label: str
@@ -25,6 +29,7 @@ class Field:
     choices: tuple[str, ...] = ()
     unit: str = ""
     example: str = ""
+    lines: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,16 @@ def asked(field: Field) -> str:
     unit = f" ({field.unit})" if field.unit else ""
     lines = [f"{field.name}: {field.label}{unit}"]
     lines += [f"  {letter}) {text}" for letter, text in zip("abcdefghijklmnop", field.choices, strict=False)]
+    lines += [f"  a step: {example}{also(keys)}" for example, keys in field.lines]
     example = field.example.replace("\n", "\n    ")
-    return "\n".join(lines) if field.kind == "choice" else "\n".join([*lines, f"  such as: {example}"])
+    if field.kind in ("choice", "steps"):
+        return "\n".join(lines)
+    return "\n".join([*lines, f"  such as: {example}"])
+
+
+def also(keys: str) -> str:
+    """What a step may have beside the keys of its example."""
+    return f" (may have {keys})" if keys else ""
 
 
 def problem(name: str, seed: int = 0) -> Problem:
@@ -76,8 +89,14 @@ def problem(name: str, seed: int = 0) -> Problem:
 
 
 def paragraphs(text: str) -> tuple[str, ...]:
-    """A text in the paragraphs that empty lines make, without the line breaks of the file."""
-    return tuple(" ".join(part.split()) for part in text.strip().split("\n\n"))
+    """A text in the paragraphs that empty lines make, without the line breaks of the file but those of a list."""
+    return tuple(block for part in text.strip().split("\n\n") for block in blocks(part))
+
+
+def blocks(part: str) -> Iterator[str]:
+    """What stands before a list, and the list, an item a line."""
+    first, *items = (" ".join(each.split()) for each in f"\n{part}".split(f"\n{BULLET}"))
+    yield from filter(None, (first, "\n".join(f"{BULLET}{item}" for item in items)))
 
 
 def setup(question: Filled) -> list[str]:
@@ -88,9 +107,10 @@ def setup(question: Filled) -> list[str]:
         scene = question.scene()
         lines = [*machine_words(scene.machine), *map(sentence, map(phrase, scene.steps))]
     if "limit" in question.data:
-        verbs = ", ".join(f"`{verb}`" for verb in question.data.get("verbs", ()))
-        most = f"You write at most {plural(question.data['limit'], 'step')}"
-        lines.append(f"{most}, of {verbs}." if verbs else f"{most}.")
+        lines.append(f"You write at most {plural(question.data['limit'], 'step')}, one a line.")
+    if "function" in question.data:
+        call = f"{question.data['function']}({', '.join(question.data['trials'])})"
+        lines.append(f"It is called as `{call}`: its name and the names of its parameters are fixed.")
     return lines
 
 
@@ -103,9 +123,9 @@ def form(question: Filled, field: dict[str, Any]) -> Field:
     """A field as it is asked."""
     kind = question.kind(field)
     texts = tuple(entry["text"] for entry in shuffled(question, field))
-    usual = step_example(question.data.get("verbs", STEPS)) if kind == "steps" else EXAMPLES.get(kind, "")
-    example = field.get("example", usual)
-    return Field(field["name"], field["label"], kind, texts, field.get("unit", UNITS.get(kind, "")), example.strip())
+    example, unit = field.get("example", EXAMPLES.get(kind, "")), field.get("unit", UNITS.get(kind, ""))
+    lines = [(example_of(question, verb), keys_of(verb)) for verb in verbs_of(question)] if kind == "steps" else []
+    return Field(field["name"], field["label"], kind, texts, unit, example.strip(), tuple(lines))
 
 
 def shuffled(question: Filled, field: dict[str, Any]) -> list[dict[str, Any]]:

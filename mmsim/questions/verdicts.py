@@ -29,7 +29,7 @@ class Row:
     @property
     def head(self) -> str:
         """What it is about, before a value: a question, or a noun and a colon."""
-        return self.what if self.what.endswith("?") else f"{self.what}:"
+        return heading(self.what)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def together(name: str, seed: int, parts: Sequence[Part], sure: str, labels: Map
     shown = min(wrong, key=lambda part: part.moment.number if part.moment else 0) if wrong else parts[0]
     rows = tuple(row for part in parts for row in part.rows)
     return Verdict(
-        name, seed, state, sentence(state, len(good), len(judged), shown, rows), rows,
+        name, seed, state, sentence(state, parts, labels), rows,
         first=shown.moment if wrong else None,
         whys=tuple(Why(labels[part.fields[0]], part not in wrong, part.reason) for part in judged),
         run=shown.run,
@@ -149,13 +149,30 @@ def together(name: str, seed: int, parts: Sequence[Part], sure: str, labels: Map
     )
 
 
-def sentence(state: str, good: int, all_: int, shown: Part, rows: Sequence[Row]) -> str:
-    """The verdict in one sentence."""
+def sentence(state: str, parts: Sequence[Part], labels: Mapping[str, str]) -> str:
+    """The verdict in words: of what is wrong, a sentence for each part."""
     if state == "noted":
         return "Your text is noted; compare it with the rubric."
     if state == "right":
-        return shown.message or "The run agrees."
-    row = next((row for row in shown.rows if not row.holds), None)
-    told = f"{row.head[0].upper()}{row.head[1:]} {row.found}, not {row.said}" if row else ""
-    text = shown.message or (f"{told}." if row else "")
-    return f"{good} of {all_} right. {text}" if state == "partly" else text
+        return parts[0].message or "The run agrees."
+    judged = [part for part in parts if part.right is not None]
+    told = [amiss(part, labels[part.fields[0]] if len(judged) > 1 else "") for part in judged if not part.right]
+    good = len(judged) - len(told)
+    return " ".join(filter(None, [f"{good} of {len(judged)} right." if good else "", *told]))
+
+
+def amiss(part: Part, label: str) -> str:
+    """What is wrong with a part: its own words, or its first fact that doesn't hold, after the label of its field."""
+    row = next((row for row in part.rows if not row.holds), None)
+    if part.message or row is None:
+        return part.message
+    said = f"{row.found}, not {row.said}."
+    if label and row.what == label.replace("`", ""):
+        return f"{heading(label)} {said}"
+    fact = f"{row.head[0].upper()}{row.head[1:]} {said}"
+    return f"{heading(label)} {fact}" if label else fact
+
+
+def heading(label: str) -> str:
+    """A label before an answer."""
+    return label if label.endswith("?") else f"{label}:"

@@ -10,10 +10,10 @@ import ipywidgets as w
 from IPython.display import display
 
 from mmsim import questions
-from mmsim.draw.figure import prose
+from mmsim.draw.figure import STYLE, paragraph, prose
 from mmsim.questions import Field
 from mmsim.questions.answers import SURE
-from mmsim.widgets.forms import LETTERS, form, said
+from mmsim.widgets.forms import LARGE, LETTERS, form, rows_of, said, steps_html
 from mmsim.widgets.lab import open_run
 from mmsim.widgets.parts import WIDE, button
 
@@ -57,11 +57,11 @@ class Ask(w.VBox):  # type: ignore[misc]
         self.inputs = {field.name: inputs_of(field) for field in figure.problem.fields}
         self.sure = w.ToggleButtons(options=SURE, value=None, description="How sure?", style=WIDE)
         self.answer = w.VBox()
-        head = f"<b>{prose(figure.title)}</b> ({figure.description})"
-        text = "".join(f"<p>{prose(part)}</p>" for part in figure.problem.text)
+        head = f"{STYLE}<b>{prose(figure.title)}</b> ({prose(figure.description)})"
+        text = "".join(map(paragraph, figure.problem.text))
         parts = [w.HTML(head + text + figure.setup())]
         for field in figure.problem.fields:
-            parts += [w.HTML(f"<b>{prose(field.label)}</b>"), *self.inputs[field.name]]
+            parts += [w.HTML(f"<b>{prose(field.label)}</b>{steps_html(field)}"), *self.inputs[field.name]]
         super().__init__([*parts, self.sure, button(figure.verb, self.commit), self.answer])
 
     @property
@@ -90,6 +90,7 @@ def inputs_of(field: Field) -> list[Any]:
                 for number in range(1, len(options) + 1)]
     if field.kind in ("choice", "yesno"):
         return [w.RadioButtons(options=options or [("yes", "yes"), ("no", "no")], value=None, layout=wide)]
-    if field.kind in ("steps", "code", "text"):
-        return [w.Textarea(field.example if field.kind == "code" else "", rows=6, layout=wide)]
+    if field.kind in LARGE:
+        area = w.Textarea(field.example if field.kind == "code" else "", rows=rows_of(field), layout=wide)
+        return [area if field.kind == "text" else area.add_class("mmsim-code")]
     return [w.Text(placeholder=field.example, layout=wide)]

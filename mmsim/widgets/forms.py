@@ -5,18 +5,19 @@ The form needs no script to be read. In a live page its button hands what was fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from mmsim.draw import Figure, Table
-from mmsim.draw.figure import plural, prose
+from mmsim.draw.figure import paragraph, plural, prose
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
 from mmsim.questions.verdicts import Why
 
 CALL = "mmsim.widgets.ask:commit"
 LETTERS = "abcdefghijklmnop"
+LARGE = ("steps", "code", "text")  # kinds of fields that take several lines
 STATES = {
     "right": "✓ Right", "partly": "◐ Partly right", "wrong": "✗ The run disagrees", "unanswered": "… Not answered yet",
     "invalid": "? Not understood", "noted": "✎ Noted",
@@ -49,7 +50,7 @@ class Form(Figure):
         return (
             f'<form class="livebook-form" data-call="{CALL}" data-key="{key}">'
             f'<input type="hidden" name="name" value="{p.name}"><input type="hidden" name="seed" value="{p.seed}">'
-            f'{"".join(f"<p>{prose(part)}</p>" for part in p.text)}{self.setup()}'
+            f'{"".join(map(paragraph, p.text))}{self.setup()}'
             f'{"".join(field_html(key, field) for field in p.fields)}{sure_html()}'
             f'<p class="mmsim-commit"><button type="submit" hidden>{self.verb}</button></p>'
             f"<details><summary>A hint</summary><p>{prose(self.hint)}</p></details>"
@@ -92,14 +93,36 @@ def field_html(key: str, field: Field) -> str:
     if field.kind == "order":
         return f"<fieldset><legend>{prose(field.label)}</legend><ol>{order_html(field)}</ol></fieldset>"
     name = f"{key}-{field.name}"
-    shown = field.example if field.kind not in ("text", "code") else ""
-    example = f'<small>such as <code translate="no">{escape(shown)}</code></small>' if shown else ""
-    if field.kind in ("steps", "code", "text"):
-        start = escape(field.example) if field.kind == "code" else ""
-        part = f'<textarea id="{name}" name="{field.name}" rows="6" spellcheck="false">{start}</textarea>'
-    else:
-        part = f'<input id="{name}" name="{field.name}" type="text" autocomplete="off" spellcheck="false">'
-    return f'<p class="mmsim-field"><label for="{name}">{prose(field.label)}{unit}</label>{part}{example}</p>'
+    label = f'<label for="{name}">{prose(field.label)}{unit}</label>'
+    if field.kind in LARGE:
+        return f'{steps_html(field)}<p class="mmsim-field">{label}{area_html(name, field)}</p>'
+    part = f'<input id="{name}" name="{field.name}" type="text" autocomplete="off" spellcheck="false">'
+    example = f'<small>such as <code translate="no">{escape(field.example)}</code></small>' if field.example else ""
+    return f'<p class="mmsim-field">{label}{part}{example}</p>'
+
+
+def area_html(name: str, field: Field) -> str:
+    """A box for several lines: of code and of steps, in which each character counts."""
+    start = escape(field.example) if field.kind == "code" else ""
+    kind = "" if field.kind == "text" else ' class="mmsim-code"'
+    about = f'id="{name}" name="{field.name}" rows="{rows_of(field)}" spellcheck="false"{kind}'
+    return f"<textarea {about}>{start}</textarea>"
+
+
+def rows_of(field: Field) -> int:
+    """The height of a box for several lines: room for its example, and for more."""
+    return max(6, field.example.count("\n") + 4)
+
+
+def steps_html(field: Field) -> str:
+    """A line for each step that may be used."""
+    items = (f'<li><code translate="no">{escape(line)}</code>{also(keys)}</li>' for line, keys in field.lines)
+    return f'<p>A step is a line such as one of these:</p><ul>{"".join(items)}</ul>' if field.lines else ""
+
+
+def also(keys: str) -> str:
+    """The keys that a step may have beside those of its example."""
+    return f', also with <code translate="no">{escape(keys)}</code>' if keys else ""
 
 
 def radio(name: str, value: str, text: str) -> str:
@@ -155,10 +178,10 @@ class Said(Figure):
         v = self.verdict
         if v.facts:
             rows = tuple(("✓" if r.holds else "✗", r.what, r.said, "the same" if r.holds else r.found) for r in v.facts)
-            yield Table(("", "fact", "you say", "the run says"), rows).html("Your answer and the run")
+            yield Table(("", "fact", "you say", "the run says"), rows).html("Your answer and the run", prose)
         if self.rubric:
             worth = tuple((f"{points}", says) for says, points in self.rubric)
-            yield Table(("points", "for"), worth).html("What an answer is worth")
+            yield Table(("points", "for"), worth).html("What an answer is worth", prose)
         if v.first:
             yield f"<p><b>Where the run parts from it.</b> {prose(capital(str(v.first)))}</p>"
         items = [(why.label, "".join(self.why(why))) for why in v.whys]
@@ -171,9 +194,16 @@ class Said(Figure):
     def why(self, why: Why) -> Iterator[str]:
         """What is so in one field, and why; or why one may think something else."""
         for answer, reason in ((answer, reason) for label, answer, reason in self.so if label == why.label):
-            yield f"<p><b>What is so.</b> <b>{prose(capital(answer))}</b> {prose(reason)}</p>"
+            lines = answer.splitlines()
+            told = f" <b>{prose(capital(answer))}</b>" if len(lines) == 1 else ""
+            yield f"<p><b>What is so.</b>{told} {prose(reason)}</p>{ordered(lines) if len(lines) > 1 else ''}"
         if why.text:
             yield f"<p><b>Why {'it is so' if why.right else 'one may think otherwise'}.</b> {prose(why.text)}</p>"
+
+
+def ordered(lines: Sequence[str]) -> str:
+    """Lines as a list with numbers."""
+    return f"<ol>{''.join(f'<li>{prose(line.strip())}</li>' for line in lines)}</ol>"
 
 
 def capital(text: str) -> str:

@@ -13,7 +13,7 @@ import ipywidgets as w
 from traitlets import TraitError
 
 from mmsim.draw import Figure
-from mmsim.draw.figure import STYLE
+from mmsim.draw.figure import STYLE, prose
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer
 from mmsim.mm.kernel import ChangeName
@@ -66,7 +66,7 @@ class Lab(w.VBox):  # type: ignore[misc]
 
     def parts(self) -> Iterator[Any]:
         """From the title, with the style sheet of all figures, down to the pages: what this scene needs."""
-        yield self.walk.area(f"{STYLE}<b>{escape(self.title)}</b>")
+        yield self.walk.area(f"{STYLE}<b>{prose(self.title)}</b>")
         yield from self.inputs.values()
         yield from (row(part.values()) for part in (self.patches, self.buttons) if part)
         if self.told.overview:

@@ -48,7 +48,7 @@ class Matrix(Lab):
         self.marks = {cell: self.mark(self.ending.end(self.setting_of(cell))) for cell in self.places()}
         self.cells = {cell: self.opener(cell) for cell in self.places()}
         grid = w.GridBox(list(self.table())).add_class("mmsim-fig").add_class("mmsim-cells")
-        grid.layout.grid_template_columns = f"repeat({1 + len(self.columns.options)}, minmax(0, 1fr))"
+        grid.layout.grid_template_columns = f"repeat({1 + len(self.columns.options)}, minmax(min-content, 1fr))"
         title, *rest = super().parts()
         yield from (title, grid, *(part for part in rest if part not in (*self.inputs.values(), self.overview)))
 

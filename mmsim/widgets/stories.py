@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from mmsim import draw
@@ -16,7 +17,7 @@ from mmsim.machine.races import Racer, explore
 from mmsim.machine.result import Result
 from mmsim.machine.sizes import size
 from mmsim.questions import words
-from mmsim.questions.runs import named
+from mmsim.questions.runs import moves, named
 from mmsim.scenario.replay import carry_out, racer
 from mmsim.sim.cpu import ENDLESS
 from mmsim.sim.interleavings import Exploration, Move, Outcome
@@ -24,6 +25,7 @@ from mmsim.widgets.controls import filled
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
 Drawing = Callable[[Machine, int], Figure]  # of a machine, and the length of its trace before the last step
+TOLD = "Who has been told"
 
 
 def memory(machine: Machine, since: int) -> Figure:
@@ -36,12 +38,13 @@ class Story:
     """A story in the vocabulary of scenario files, on a fresh machine.
 
     machine: arguments of Machine; steps: the story; controls replace `$name` in both; picture: draws a machine, and
-    what has changed since its trace was so long.
+    what has changed since its trace was so long; told: are the notifiers shown below, and what they were told?
     """
 
     machine: Mapping[str, Any]
     steps: Sequence[Step]
     picture: Drawing = memory
+    told: bool = False
 
     def tell(self, setting: Setting) -> Told:
         """The story, from the machine that has booted to its end."""
@@ -58,15 +61,15 @@ class Story:
         """The story at its beginning."""
         steps = list(renamed(filled([*self.steps, *setting.added], setting.values)))
         boot = partial(Machine, patches=setting.patches, **filled(self.machine, setting.values))
-        return Run(steps, boot, self.picture)
+        return Run(steps, boot, self.picture, self.told)
 
 
 class Run:
     """A story on its way: its machine goes forward, and a fresh one starts when a step lies behind. `said`: what was so
     after each step."""
 
-    def __init__(self, steps: Sequence[Step], boot: Callable[[], Machine], draw: Drawing) -> None:
-        self.steps, self.boot, self.draw = steps, boot, draw
+    def __init__(self, steps: Sequence[Step], boot: Callable[[], Machine], draw: Drawing, told: bool = False) -> None:
+        self.steps, self.boot, self.draw, self.told = steps, boot, draw, told
         self.start()
 
     def start(self) -> None:
@@ -87,7 +90,8 @@ class Run:
     def view(self, step: int) -> View:
         """The step in a sentence, the machine as it is then, and what its kernel has logged, if it has."""
         self.go_to(step)
-        return View(self.draw(self.machine, self.before), self.sentence(step), list(self.log()))
+        notices = [draw.notices(self.machine, self.booted, title=TOLD)] if self.told else []
+        return View(self.draw(self.machine, self.before), self.sentence(step), [*notices, *self.log()])
 
     def log(self) -> Iterator[Figure]:
         """What the kernel has logged since boot, if anything."""
@@ -167,6 +171,7 @@ class Race:
 
     machine: Mapping[str, Any]
     tasks: Sequence[Step]
+    before: Sequence[Step] = ()  # what is done first
 
     def tell(self, setting: Setting) -> Told:
         """All outcomes, compared and told."""
@@ -185,6 +190,8 @@ class Race:
     def start(self, setting: Setting) -> tuple[Machine, list[Racer]]:
         """The machine, and what races on it."""
         machine = Machine(patches=setting.patches, **filled(self.machine, setting.values))
+        for step in filled(self.before, setting.values):
+            carry_out(machine, step)
         return machine, [racer(task) for task in filled(self.tasks, setting.values)]
 
 
@@ -207,13 +214,15 @@ def retries(machine: Machine) -> int:
 class Course:
     """One run of a race, or of a path alone, step by step.
 
-    schedule: who takes each step; stop: the number of the step (from 1) that a reader sees first.
+    schedule: who takes each step; stop: the number of the step (from 1) that a reader sees first; told: are the
+    notifiers shown below, and what they were told?
     """
 
     machine: Machine
     racers: Sequence[Racer]
     schedule: Sequence[int | Move] = ()
     stop: int = 1
+    told: bool = False
 
     def tell(self, setting: Setting) -> Told:
         """The same for every setting."""
@@ -222,18 +231,34 @@ class Course:
     def telling(self) -> Telling:
         """A step for each frame; on paper the one before it is decided how this ends."""
         steps = draw.race_steps(self.machine, self.racers, self.schedule)
-        views = [View(draw.race_step(step)) for step in steps]
+        views = [View(draw.race_step(step), after=self.notices(step.last)) for step in steps]
         start = min(max(self.stop, 1), len(steps))
         paper = max(deciding_frame(steps), 1)  # the step before the one that decides, counted from 1
         return Telling(len(steps), lambda step: views[step - 1], start, paper=paper, first=1)
 
 
-def opened(run: Mapping[str, Any]) -> Course | Story:
-    """What shows the run of a verdict (see `mmsim.questions.Verdict`): machine, patches, steps, schedule and stop."""
+    def notices(self, count: int) -> list[Figure]:
+        """Who was told what in so many moves, if that is to be shown."""
+        if not self.told:
+            return []
+        order = [move.task if isinstance(move, Move) else move for move in self.schedule]
+        course = moves(self.machine, self.racers, order)
+        now = next(islice(course, count, None)).machine  # the race stands still there
+        return [draw.notices(now, len(self.machine.trace), title=TOLD)]
+
+
+def opened(run: Mapping[str, Any]) -> Course | Story | Race:
+    """What shows the run of a verdict (see `mmsim.questions.Verdict`): machine, patches, steps, schedule and stop.
+
+    Who registers notifiers wants to know what they are told. A race without a schedule is shown in all its outcomes.
+    """
     *before, last = run["steps"]
+    told = any(step["do"] == "notifier" for step in run["steps"])
+    if last["do"] == "race" and "schedule" not in run:
+        return Race(run["machine"], [{**task, "label": named(task).name} for task in last["tasks"]], before)
     if "schedule" not in run:
-        return Story(run["machine"], run["steps"])
+        return Story(run["machine"], run["steps"], told=told)
     machine = Machine(patches=run["patches"], **run["machine"])
     for step in before:
         carry_out(machine, step)
-    return Course(machine, [named(task) for task in last["tasks"]], run["schedule"], run["stop"])
+    return Course(machine, [named(task) for task in last["tasks"]], run["schedule"], run["stop"], told)

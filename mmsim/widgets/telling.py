@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Protocol
 
 from mmsim.draw import Figure
+from mmsim.draw.figure import prose
 from mmsim.mm.kernel import ChangeName
 
 Step = dict[str, Any]
@@ -36,7 +36,7 @@ class View:
     @property
     def html(self) -> str:
         """The page, without the style sheet."""
-        says = f'<p class="mmsim-says" role="status">{escape(self.says)}</p>' if self.says else ""
+        says = f'<p class="mmsim-says" role="status">{prose(self.says)}</p>' if self.says else ""
         return says + "".join(figure.html(style=False) for figure in (self.picture, *self.after))
 
 

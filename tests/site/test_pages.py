@@ -158,7 +158,7 @@ def test_what_was_answered_on_an_earlier_visit_says_so(browser, origin):
                                 [f"livebook:{root}:form patch1/{name}", json.dumps(kept)])
         visit.page.reload()
         answered, open_ = (visit.page.locator(f"form[data-key='patch1/{name}']") for name in ("late-loser", "once"))
-        answered.get_by_text("You answered this on an earlier visit. Press “Commit, then run”").wait_for()
+        answered.get_by_text("You answered this on an earlier visit.").wait_for()
         assert answered.locator("[value=b]:checked").count() == 1
         assert answered.get_by_role("status").inner_text() == ""
         assert open_.locator("[value=a]:checked").count() == 1

@@ -34,8 +34,9 @@ export class Book {
   /** Settles when nothing on the page is being dragged. */
   released = Promise.resolve();
 
-  /** `python`: what runs the cells; `missing`: modules that no page has. */
-  constructor(python, missing) {
+  /** `python`: what runs the cells; `missing`: modules that no page has; `obstacle`: why Python can't run here, if so. */
+  constructor(python, missing, obstacle = "") {
+    this.obstacle = obstacle;
     this.missing = missing.split(" ").filter(Boolean);
     this.python = python;
     this.python.addEventListener("state", ({ detail }) => this.#state(detail));

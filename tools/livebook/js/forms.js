@@ -31,21 +31,21 @@ const fill = (form, said) => {
 };
 
 export class Form {
-  /** `element`: the form; `book`: the cells' common world (see Book). */
+  /** `element`: the form; `book`: the cells' common world (see Book), whose `obstacle` says why nothing can be answered. */
   constructor(element, book) {
     this.element = element;
     this.book = book;
     this.id = `form ${element.dataset.key}`;
     this.place = element.querySelector(".livebook-answer") ?? element.appendChild(make("div", { className: "livebook-answer" }));
     this.place.setAttribute("role", "status");
-    for (const still of element.querySelectorAll(".livebook-otherwise")) still.hidden = true;
-    for (const part of element.querySelectorAll("[type=submit][hidden]")) part.hidden = false;
+    for (const still of element.querySelectorAll(".livebook-otherwise")) still.hidden = !book.obstacle;
+    for (const part of element.querySelectorAll("[type=submit][hidden]")) part.hidden = Boolean(book.obstacle);
     const kept = recall(this.id, ROOT);
     if (kept) fill(element, kept.last);
     if (kept?.first) this.former = this.#remind();
     element.addEventListener("submit", (event) => {
       event.preventDefault();
-      book.answer(this);
+      this.#ask();
     });
     element.addEventListener("input", () => this.#changed());
     element.addEventListener("keydown", (event) => event.stopPropagation()); // the theme has shortcuts of single keys
@@ -58,13 +58,19 @@ export class Form {
     if (!before.former) this.#forget();
   }
 
-  /** Say that an earlier visit has seen a verdict; above the status, since that is no news. */
+  /** Let Python answer; or say why it can't. */
+  #ask() {
+    if (this.book.obstacle) this.place.replaceChildren(make("p", { textContent: this.book.obstacle }));
+    else this.book.answer(this);
+  }
+
+  /** Say that an earlier visit has seen a verdict, which can be had again; above the status, since that is no news. */
   #remind() {
-    const there = this.element.querySelector(".livebook-former");
-    if (there) return there;
-    const button = this.element.querySelector("[type=submit]")?.textContent ?? "";
-    const textContent = `You answered this on an earlier visit. Press “${button}” to see the verdict again.`;
-    const note = make("p", { className: "livebook-former", textContent });
+    this.element.querySelector(".livebook-former")?.remove(); // of a form that was here before
+    const note = make("p", { className: "livebook-former", textContent: "You answered this on an earlier visit. " });
+    const again = make("button", { type: "button", textContent: "See the verdict again" });
+    again.addEventListener("click", () => this.#ask());
+    note.append(again);
     this.place.before(note);
     return note;
   }

@@ -80,11 +80,11 @@ const start = () => {
   const urgent = waiting.filter(({ at }) => near(elements[at])); // asked before anything moves on the page
   keep("sight", urgent.length ? "near" : "far"); // for the next visit
   if (urgent.length) hurry(); // it loads while the page is made ready
-  const book = new Book(python, dataset.missing);
+  const book = new Book(python, dataset.missing, why);
   help();
   if (why) notice(why);
   book.cells = elements.map((element, index) => new Cell(element, index + 1, book));
-  if (!why) book.wireForms(document);
+  book.wireForms(document);
   if (book.cells.length || book.forms.length) offerWork((words) => book.say(words));
   for (const { at } of waiting) watch(book, book.cells[at]);
   for (const { at } of urgent) book.wake(book.cells[at]);
