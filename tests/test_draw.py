@@ -337,7 +337,7 @@ def test_style_sheet_knows_every_class_and_colour():
     known = set(re.findall(r"\.(mmsim-[a-z-]+)", STYLE))
     assert used - known <= {"mmsim-equal", "mmsim-less", "mmsim-more"}
     assert set(re.findall(r"var\(--mmsim-([a-z-]+)\)", STYLE)) == {
-        "hang", "actor", "actor-soft", *(name for name, *_ in COLOURS)
+        "hang", "actor", "actor-soft", "shade", *(name for name, *_ in COLOURS)
     }  # fmt: skip
     assert not re.search("animation|transition", STYLE)
 
@@ -373,3 +373,12 @@ def test_notices_say_who_was_told_who_objects_and_who_was_not_asked():
     assert cancel.count("✓ told") == 3
     asked = next(n for n, event in enumerate(machine.trace.events) if event.kind == "veto")
     assert "✗" not in draw.notices(machine, until=asked).text
+
+
+def test_what_scrolls_sideways_shows_it_behind_its_content():
+    """The shadow would be hidden by any background of a table's plain cells."""
+    sheet = STYLE
+    (scrolls,) = re.findall(r"\.mmsim-scroll,\.mmsim-cells\{(.*?)\}", sheet)
+    assert "background-attachment:local,local,scroll,scroll" in scrolls
+    (cells,) = re.findall(r"\.mmsim-fig \.mmsim-scroll table :is\(th,td\)\{(.*?)\}", sheet)
+    assert "background:none" in cells

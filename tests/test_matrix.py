@@ -116,3 +116,8 @@ def test_what_is_stored_shows_the_matrix_and_the_open_run():
     bundle = displayed(lab)
     for kind in ("text/plain", "text/html"):
         assert bundle[kind].index("✗ ENDLESS") < bundle[kind].index("Memory")
+
+
+def test_no_word_of_a_matrix_is_broken():
+    grid = next(part for part in who_goes().children if "mmsim-cells" in getattr(part, "_dom_classes", ()))
+    assert grid.layout.grid_template_columns == "repeat(3, minmax(min-content, 1fr))"

@@ -300,12 +300,20 @@ def test_one_order_of_steps_alone_reaches_its_goal(name):
 def test_what_of_a_goal_is_missed_is_said_in_words():
     first, second, *rest = solve("virtio_mem/late").answer["order"]
     early = [first, rest[0], second, *rest[1:]]
-    assert check("virtio_mem/late", {"order": early}).message.startswith("The goal is not reached: ")
+    assert check("virtio_mem/late", {"order": early}).message == (
+        "The goal is not reached: pages migrated: 0, not 16384.")
+    logged = check("virtio_mem/late", {"order": [first, second, rest[2], rest[1], rest[0]]})
+    assert logged.message == (
+        "The goal is not reached: of the last step, the log says “virtio_mem virtio0: requested size: 0x0”.")
+    assert logged.run["stop"]
 
 
 def test_an_order_of_steps_that_cannot_be_done_is_wrong():
     right = solve("isolation/make-room").answer["order"]
-    assert check("isolation/make-room", {"order": right[::-1]}).state == "wrong"
+    verdict = check("isolation/make-room", {"order": right[::-1]})
+    assert verdict.state == "wrong"
+    assert verdict.message == "As number 2, this can't be done: “the page is unpinned”; what it needs comes later."
+    assert verdict.run["steps"][-1]["do"] == "alloc_contig"
 
 
 LOSE = "isolate start=addr:46M end=addr:48M\nisolate start=addr:46M end=addr:48M"

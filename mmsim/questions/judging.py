@@ -136,9 +136,10 @@ def goal_row(field: str, finding: Finding, scene: Scene, run: str = "") -> Row:
 
 def missed(finding: Finding, scene: Scene) -> str:
     """In a sentence, which part of a goal is not reached."""
-    row = goal_row("", finding, scene)
-    if finding.fact.keys[0] == "no_log":
-        return f"The goal is not reached: in the log, {row.found}."
+    row, fact = goal_row("", finding, scene), finding.fact
+    if fact.keys[0] == "no_log":
+        lines = [line for line in finding.found if any(piece in line for piece in fact.said)]
+        return f"The goal is not reached: of the last step, the log says {telling(fact, lines, scene)}."
     return f"The goal is not reached: {row.head} {row.found}, not {row.said}."
 
 

@@ -77,7 +77,7 @@ def by_goal(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
             return failed
         findings = watch(scene, list(single(goal)))
     except ValueError as error:  # such as a name that is used before it is given
-        return Part((field["name"],), False, message=f"This order can't be carried out: {why(error)}.")
+        return impossible(question, field, lines, steps, error)
     if (wrong := next((finding for finding in findings if not finding.holds), None)) is None:
         return Part((field["name"],), True, run=opened(scene))
     run = opened(scene, stop=number(wrong.moment))
@@ -95,9 +95,23 @@ def failure(scene: Scene, field: Object) -> Part | None:
     return None
 
 
-def why(error: ValueError) -> str:
-    """What is wrong with steps, without the place in the question's file."""
-    return f"expected {error.expected}, found {error.found}" if isinstance(error, ScenarioError) else str(error)
+def impossible(question: Filled, field: Object, lines: Sequence[Line], steps: Sequence[Object],
+               error: ValueError) -> Part:
+    """The verdict where a step can't be done at its place, with the run of those before it."""
+    done = next((count for count in range(len(steps)) if not can(question, steps[: count + 1])), len(steps) - 1)
+    why = "what it needs comes later" if isinstance(error, ScenarioError) else str(error)
+    message = f"As number {done + 1}, this can't be done: “{lines[done]['text']}”; {why}."
+    run = opened(question.scene(steps=tuple(steps[:done])), stop=done) if done else None
+    return Part((field["name"],), False, run=run, message=message)
+
+
+def can(question: Filled, steps: Sequence[Object]) -> bool:
+    """Can these steps be done, as far as can be told without doing them?"""
+    try:
+        question.scene(steps=tuple(steps))
+    except ScenarioError:
+        return False
+    return True
 
 
 # -- events that a run has in an order of its own ----------------------------------------------------

@@ -19,7 +19,7 @@ const VIEW = "script[type='application/vnd.jupyter.widget-view+json']";
 /** Why Python can't run here, in a line for the reader; empty if it can. */
 const obstacle = () => {
   if (location.protocol === "file:") {
-    return "This page was opened as a file, where browsers run no Python: `python3 -m http.server` in its folder serves it.";
+    return "This page was opened as a file, where browsers run no Python: “python3 -m http.server” in its folder serves it.";
   }
   const able = window.Worker && window.WebAssembly?.compileStreaming && window.IntersectionObserver && window.structuredClone;
   return able ? "" : "This browser is too old to run Python: the page shows what it showed when the book was built.";

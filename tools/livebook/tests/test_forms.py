@@ -143,3 +143,17 @@ def test_all_of_a_readers_work_is_one_file_that_can_be_read_back(visit, tmp_path
     saved.write_text("{}")
     other.page.locator(".livebook-work input").set_input_files(saved)
     expect(other.page.locator(".livebook-status")).to_contain_text("was not read, and nothing has changed")
+
+
+def test_on_a_page_that_is_opened_as_a_file_an_answer_is_kept_and_says_what_is_missing(visit, book):
+    reader = visit(None)
+    reader.page.goto((book / "forms.html").as_uri())
+    expect(form(reader).get_by_role("button", name="Commit")).to_be_hidden()
+    form(reader).get_by_label("second").check()
+    (name,) = (name for name in kept(reader) if ":form " in name)
+    said = json.dumps({"first": {"version": "1.0"}, "last": {"version": "2.0"}})
+    reader.page.evaluate("([name, said]) => localStorage.setItem(name, said)", [name, said])
+    reader.page.reload()
+    expect(form(reader).get_by_label("second")).to_be_checked()
+    form(reader).get_by_role("button", name="See the verdict again").click()
+    expect(form(reader).get_by_role("status")).to_contain_text("This page was opened as a file")
