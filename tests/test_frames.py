@@ -16,7 +16,7 @@ def pictures(pin=""):
     """The pictures of the chapter's scene."""
     lab = virtio_mem.leaving()
     lab.inputs["pin"].value = pin
-    return [lab.walk.look(step).picture for step in range(lab.walk.slider.max + 1)]
+    return [lab.walk.look(step).picture for step in range(1, lab.walk.slider.max + 1)]
 
 
 @pytest.mark.parametrize("kind", ["wide", "narrow"])
@@ -53,6 +53,17 @@ def test_with_a_pinned_page_the_next_subblock_goes():
     assert "576 pages" in said(drawings(pictures("pinned")[2], "wide")[1])
     last = pictures("pinned")[-1].table.rows
     assert [row[2] for row in last if "hole" in row[-1]] == ["120–124"]
+
+
+def test_what_the_driver_has_taken_is_not_the_kernels():
+    taken = pictures()[3]
+    assert "1,024 taken out of use" in str(taken)
+    assert "kernel" not in str(taken)
+
+
+def test_the_number_of_a_frame_is_that_of_its_step():
+    for number, picture in enumerate(pictures(), 1):
+        assert f'<span class="mmsim-number">{number}</span>' in picture.content
 
 
 def test_a_pinned_page_stays_red_while_it_is_isolated():

@@ -1,5 +1,7 @@
 """Host, device, guest and driver: what is said is what was sent."""
 
+import re
+
 import pytest
 
 from mmsim.chapters import virtio_mem
@@ -13,16 +15,17 @@ def asked(to, what=""):
 
 
 @pytest.mark.parametrize(("to", "what", "sent", "ends"), [
-    (124, "", "UNPLUG 32 31 1", "124 MiB are plugged, as the host has asked."),
-    (64, "lru", "UNPLUG 32 31 1 … UNPLUG 32 16 1 (16 requests)", "64 MiB are plugged, as the host has asked."),
-    (0, "lru_pinned", "UNPLUG 32 31 1 … UNPLUG 32 1 1 (24 requests)", "32 MiB are plugged, and 0 MiB were asked for."),
-    (200, "", "PLUG 33 0 18", "200 MiB are plugged, as the host has asked."),
+    (124, "", "UNPLUG: 4 MiB, in 1 request", "124 MiB are plugged, as the host has asked."),
+    (64, "lru", "UNPLUG: 64 MiB, in 16 requests", "64 MiB are plugged, as the host has asked."),
+    (0, "lru_pinned", "UNPLUG: 96 MiB, in 24 requests", "32 MiB are plugged, and 0 MiB were asked for."),
+    (200, "", "PLUG: 72 MiB, in 1 request", "200 MiB are plugged, as the host has asked."),
     (128, "", "", "128 MiB are plugged, as the host has asked."),
 ])  # fmt: skip
 def test_a_request_is_no_command(to, what, sent, ends):
     before, moment, after = asked(to, what)
     assert sent in after.picture.content
     assert after.says == ends
+    assert not re.search("ONLINE|UNUSED|absent", after.picture.content), "no word of the driver's"
     assert ("tries again in 50 seconds" in after.picture.content) == (to == 0)
     assert "128 MiB are plugged" not in before.says
     assert f"requested size: {to} MiB" in moment.picture.content

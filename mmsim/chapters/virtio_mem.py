@@ -7,8 +7,9 @@ from functools import partial
 from itertools import pairwise
 
 from mmsim import draw
+from mmsim.draw.figure import plural
 from mmsim.draw.figure import size as readable
-from mmsim.draw.snapshot import KERNEL, Snapshot
+from mmsim.draw.snapshot import TAKEN, Snapshot
 from mmsim.machine.machine import Machine
 from mmsim.widgets.controls import Choice, Control, Size
 from mmsim.widgets.lab import Lab
@@ -70,13 +71,20 @@ def asked(shots: Sequence[Snapshot], sent: Sequence[str], waits: int, step: int)
     """One of the three moments."""
     shot, asks = shots[step], f"requested size: {readable(shots[1].requested or 0)}"
     words = [("", "", "", "has nothing to do"), (asks, "the configuration has changed", "", "reads the new size"),
-             ("", "", told(sent), done(shots[2], waits))]  # fmt: skip
+             ("", "", summed(shots, sent), done(shots[2], waits))]  # fmt: skip
     says = ("Host and guest agree.", "The host has set another size, and nothing has moved.", ended(shots[2]))
     return View(draw.talk(shot, MOST, *words[step], "Who says what"), says[step])
 
 
+def summed(shots: Sequence[Snapshot], sent: Sequence[str]) -> str:
+    """How much was plugged or unplugged, and in how many requests."""
+    before, after = (shot.plugged or 0 for shot in shots[1:])
+    verb, count = ("PLUG" if after > before else "UNPLUG"), len(sent)
+    return f"{verb}: {readable(abs(after - before))}, in {plural(count, 'request')}" if sent else ""
+
+
 def told(sent: Sequence[str]) -> str:
-    """The requests in words."""
+    """The requests as the driver sends them; of many the first and the last."""
     return ", ".join(sent) if len(sent) <= 3 else f"{sent[0]} … {sent[-1]} ({len(sent)} requests)"
 
 
@@ -97,7 +105,7 @@ def ended(shot: Snapshot) -> str:
 
 def leaving() -> Lab:
     """A subblock is emptied, hidden and unplugged; with a pinned page in it, another one goes."""
-    pinned = {"can be moved": "", "one page of B is pinned": "pinned"}
+    pinned = {"some pages are pinned (P)": "pinned", "all pages can be moved": ""}
     return Lab("4 MiB leave", Leaving(), [Choice("pin", "In the last 4 MiB", pinned)])
 
 
@@ -114,33 +122,33 @@ class Leaving:
         shots = draw.film(machine, lambda: machine.resize("124M"), "isolate", "migrate", first=32)
         said = list(frame_words(shots))
         pictures = draw.one_by_one(shots, said, THE_END, "4 MiB leave")
-        return Told([Telling(len(shots), lambda step: View(pictures[step]), 1)])
+        return Told([Telling(len(shots), lambda step: View(pictures[step - 1]), 1, first=1)])
 
 
 def frame_words(shots: Sequence[Snapshot]) -> Iterator[tuple[str, str]]:
     """A word and a sentence for each frame."""
-    yield "before", "The host asks for all of the 128 MiB."
+    yield "before", "All of the 128 MiB are plugged, and the host will ask for 124."
     for was, shot in pairwise(shots):
         if moved := sum(move.pages for move in shot.moves):
             yield "moved", f"{moved} pages have been copied to lower addresses, 32 at a time."
         elif shot.plugged != was.plugged:
             yield "unplugged", "The subblock is hidden, and the host has it back."
         elif labels(shot) > labels(was):
-            yield "isolated", "Both pageblocks change their label: nothing new is put there."
+            yield "isolated", "Two pageblocks, 4 MiB, change their label: nothing new is put there."
         else:
             yield given_back(was, shot)
 
 
 def given_back(was: Snapshot, shot: Snapshot) -> tuple[str, str]:
     """The pageblocks are no longer isolated: because the driver has all their pages, or because it can't have them."""
-    if kernel_pages(shot) > kernel_pages(was):
+    if taken(shot) > taken(was):
         return "taken", "All of it was free, and now the driver has it."
-    return "given back", "A page didn't move. What has moved stays where it is."
+    return "given back", "P is pinned and didn't move. What has moved stays where it is."
 
 
-def kernel_pages(shot: Snapshot) -> int:
-    """How many pages the kernel has for itself, its drivers included."""
-    return sum(run.end - run.start for block in shot.blocks for run in block.runs if run.kind == KERNEL)
+def taken(shot: Snapshot) -> int:
+    """How many pages the driver has taken out of use, and not yet hidden."""
+    return sum(run.end - run.start for block in shot.blocks for run in block.runs if run.kind == TAKEN)
 
 
 def labels(shot: Snapshot) -> int:
@@ -208,7 +216,7 @@ def hidden() -> Lab:
 
 MOMENTS = (
     "memory33 is online, and half of it is a hole. We follow one of the hole's pages.",
-    "Somebody has written “offline”. Before anything else, all who want to know are told.",
+    "Somebody has written “offline”. The block has been isolated, and now all who want to know are told.",
     "Now the core wants each page of the block to be free.",
     "All are told how it ended.",
 )
@@ -222,7 +230,8 @@ class Hidden:
         names = {"pin": "One page is pinned", "ref": "Somebody has a reference"}
         other = setting.values["other"]
         sides = [draw.Side("Nothing is in the way", trial(setting, "")), draw.Side(names[other], trial(setting, other))]
-        return Told([Telling(4, lambda step: View(draw.hidden(sides, step, "A hidden page"), MOMENTS[step]), paper=2)])
+        views = [View(draw.hidden(sides, step, "A hidden page"), says) for step, says in enumerate(MOMENTS)]
+        return Told([Telling(4, lambda step: views[step - 1], 1, paper=3, first=1)])
 
 
 def trial(setting: Setting, other: str) -> draw.Attempt:

@@ -7,14 +7,14 @@ from html import escape
 
 from mmsim.draw.cells import Cell
 from mmsim.draw.figure import classes, hatch, num, rect
-from mmsim.draw.snapshot import FREE, GHOST, GONE, HOLE, KERNEL, OFFLINE, RESERVED, STUCK, USED, WORDS, Run
+from mmsim.draw.snapshot import FREE, GHOST, GONE, HOLE, KERNEL, OFFLINE, RESERVED, STUCK, TAKEN, USED, WORDS, Run
 
 TALL = 32  # height of a cell
 LEAST = 4  # width of the smallest part of a cell
 CHAR, BOLD = 7.6, 8.7  # width of a character of a label, at most about
 FILLS = {
-    HOLE: "cell-hole", OFFLINE: "cell-asleep", FREE: "cell-free", USED: "cell-used", RESERVED: "cell-kernel-soft",
-    KERNEL: "cell-kernel", STUCK: "cell-stuck",
+    HOLE: "cell-hole", OFFLINE: "cell-asleep", FREE: "cell-free", USED: "cell-used", TAKEN: "cell-free",
+    RESERVED: "cell-kernel-soft", KERNEL: "cell-kernel", STUCK: "cell-stuck",
 }  # fmt: skip
 FULL = {USED, KERNEL, STUCK}
 
@@ -65,7 +65,7 @@ def draw_part(kind: str, x: float, y: float, width: float, height: float = TALL)
     if kind in (GHOST, GONE):
         inside = rect(x + 1.5, y + 4, max(width - 3, 1), height - 8, "cell-ghost")
         return inside + (hatch(x, y, width, height, 7) if kind == GONE else "")
-    mark = {HOLE: hatch_7, OFFLINE: rest, KERNEL: bars, RESERVED: dots, STUCK: cross}.get(kind, nothing)
+    mark = {HOLE: hatch_7, TAKEN: hatch_7, OFFLINE: rest, KERNEL: bars, RESERVED: dots, STUCK: cross}.get(kind, nothing)
     return rect(x, y, width, height, FILLS[kind]) + mark(x, y, width, height)
 
 
@@ -103,13 +103,14 @@ def cross(x: float, y: float, width: float, height: float) -> str:
     return f'<path d="M{left} {top}l{side} {side}m0 -{side}l-{side} {side}" class="mmsim-cross"/>'
 
 
-def swatches(kinds: Iterable[str], isolated: bool = False) -> str:
-    """The legend of a strip, as HTML that wraps as it needs."""
+def swatches(kinds: Iterable[str], isolated: bool = False, scale: str = "") -> str:
+    """The legend of a strip, as HTML that wraps as it needs. scale: how much memory a cell is, in words."""
     seen = set(kinds)
     items = [(draw_part(kind, 0.6, 0.6, 20.8, 12.8), word) for kind, word in WORDS.items() if kind in seen]
     if isolated:
         items.append((rect(1.5, 1.5, 19, 11, "cell-isolated"), "isolated"))
-    return f'<p class="mmsim-legend">{"".join(swatch(drawing, word) for drawing, word in items)}</p>'
+    said = f"<span>{scale}</span>" if scale else ""
+    return f'<p class="mmsim-legend">{"".join(swatch(drawing, word) for drawing, word in items)}{said}</p>'
 
 
 def swatch(drawing: str, word: str) -> str:

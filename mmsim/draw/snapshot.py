@@ -26,11 +26,11 @@ from mmsim.mm.page_isolation import MEMORY_OFFLINE, unmovable_codes
 from mmsim.mm.zones import zones_of
 from mmsim.series import BASE
 
-HOLE, OFFLINE, FREE, USED, RESERVED, KERNEL, STUCK = ".", "o", "f", "u", "r", "k", "x"
+HOLE, OFFLINE, FREE, USED, TAKEN, RESERVED, KERNEL, STUCK = ".", "o", "f", "u", "t", "r", "k", "x"
 GHOST, GONE = "g", "G"  # free, or a hole, and what was here has moved
 WORDS = {
     HOLE: "hole", GONE: "moved away (now a hole)", OFFLINE: "offline", FREE: "free", GHOST: "moved away",
-    USED: "in use", RESERVED: "reserved", KERNEL: "kernel", STUCK: "pinned",
+    USED: "in use", TAKEN: "taken out of use", RESERVED: "reserved", KERNEL: "kernel", STUCK: "pinned",
 }  # fmt: skip
 """Kinds of pages, the least telling first: where a cell is summed up in a word, the last one in it wins."""
 
@@ -47,6 +47,8 @@ def kind_of(code: int) -> str:
         return RESERVED
     if page.name.startswith("isolated") or page.name == "pagevec":  # a program's, on its way
         return STUCK if refs else USED
+    if page.name == "contig":
+        return TAKEN
     if code in UNMOVABLE:
         return KERNEL
     if refs:

@@ -11,7 +11,7 @@ from html import escape
 
 from mmsim.draw.arrows import GUTTER, draw_arrows, make_room
 from mmsim.draw.cells import ISOLATED, Cell, Segment, segments
-from mmsim.draw.figure import Figure, Table, num, rect
+from mmsim.draw.figure import Figure, Table, num, rect, size
 from mmsim.draw.gauge import draw_gauge, height, verdict
 from mmsim.draw.moves import bundles
 from mmsim.draw.paint import CHAR, TALL, draw_cell, swatches, words
@@ -20,6 +20,7 @@ from mmsim.draw.snapshot import Place, Snapshot, snapshot
 from mmsim.draw.told import describe, table_of
 from mmsim.machine.machine import Machine
 from mmsim.machine.sizes import pfn
+from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE
 
 WIDE, NARROW = 640.0, 256.0
 Span = tuple[int | str, int | str] | None
@@ -81,7 +82,16 @@ def canvas(title: str, width: float, parts: Iterable[str], height: float) -> str
 def key(parts: Sequence[Segment]) -> str:
     """The legend of what is in these segments."""
     cells = [cell for part in parts for cell in part.cells]
-    return swatches((run.kind for cell in cells for run in cell.runs), any(cell.isolated for cell in cells))
+    isolated = any(cell.isolated for cell in cells)
+    return swatches((run.kind for cell in cells for run in cell.runs), isolated, measure(parts))
+
+
+def measure(parts: Sequence[Segment]) -> str:
+    """How much memory a cell of these segments is; where runs of pages are drawn, each says it itself."""
+    small = [cell for part in parts if part.unit in ("subblock", "pageblock") for cell in part.cells]
+    whole = [f"a block of {size(MEMORY_BLOCK_SIZE)}"] if any(part.unit == "block" for part in parts) else []
+    each = [size(max((cell.end - cell.start) // cell.count for cell in small) * PAGE_SIZE)] if small else []
+    return f"a cell is {' or '.join(each + whole)}" if each or whole else ""
 
 
 def room(shot: Snapshot, width: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from html import escape
 
-from mmsim.draw.cells import segments
+from mmsim.draw.cells import Segment, segments
 from mmsim.draw.figure import size
 from mmsim.draw.gauge import draw_gauge, height, verdict
 from mmsim.draw.rows import stacked
@@ -22,7 +22,7 @@ def talk(shot: Snapshot, top: int, asks: str, tells: str, requests: str, driver:
     top: the end of the gauge, in bytes; asks: what the host says to the device in this step, tells: the device to the
     driver, requests: the driver to the device ("" for nothing); driver: what the driver is doing.
     """
-    parts = segments(shot)
+    parts = [replace(part, heading=holds(part)) for part in segments(shot)]
     quiet = replace(shot, requested=None, moves=())
 
     def gauge(width: float) -> tuple[list[str], float]:
@@ -37,6 +37,12 @@ def talk(shot: Snapshot, top: int, asks: str, tells: str, requests: str, driver:
         f"{party('Guest', '', party('Driver', driver, kind='mmsim-second') + memory)}"
     )
     return Strip(title, "", content + key(parts), table_of(shot, parts))
+
+
+def holds(part: Segment) -> str:
+    """How much of its memory is plugged, without a word of the driver's."""
+    plugged = sum(block.plugged for block in part.blocks)
+    return f"{part.name}: {size(plugged) if plugged else 'nothing'} plugged"
 
 
 def party(name: str, says: str, more: str = "", kind: str = "") -> str:

@@ -219,13 +219,19 @@ def tag_of(name: str, text: str) -> str:
 LOUD = ("emerg", "alert", "err", "warning")
 
 
-def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: int = 0) -> Document:
+def log(
+    source: Machine | Result | Outcome, title: str = "Kernel log", since: int = 0, until: int | None = None,
+    most: int | None = None,
+) -> Document:
     """The kernel log of a machine, of one call, or of a race (only what the race itself has logged).
 
-    since: leave out so many of the first events, e.g. `len(machine.trace)` of a moment before.
+    since, until: numbers of events, e.g. `len(machine.trace)` of a moment before; by default all. most: so many lines
+    are shown, the first ones, and it is said how many there are.
     """
-    events = [e for e in events_of(source)[since:] if e.logged]
+    logged = [e for e in events_of(source)[since:until] if e.logged]
+    events = logged[:most]
     lines = [str(event) for event in events]
+    more = f"The first {len(lines)} of " if len(lines) < len(logged) else ""
     if not events:
         return Document(title, "Nothing was logged.", "", "(nothing was logged)")
     content = "\n".join(
@@ -237,7 +243,7 @@ def log(source: Machine | Result | Outcome, title: str = "Kernel log", since: in
         f'<pre class="mmsim-log" translate="no" tabindex="0" role="group" aria-label="{escape(title)}">'
         f"{content}</pre>"
     )
-    return Document(title, f"{plural(len(lines), 'line')}.", pre, plain)
+    return Document(title, f"{more}{plural(len(logged), 'line')}.", pre, plain)
 
 
 def events_of(source: Machine | Result | Outcome) -> Sequence[Event]:
