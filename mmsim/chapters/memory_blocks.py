@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,11 @@ from mmsim.sim.log import Event
 from mmsim.widgets.controls import Choice, filled
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.matrix import Matrix
-from mmsim.widgets.stories import Story
+from mmsim.widgets.stories import Run, Story
 from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
 MOMENTS = ("isolate", "dump", "notify", "veto", "migrate", "test")  # of offlining, as kinds of events
+LINES = 4  # of the log that are shown; they come again and again
 ROUNDS = 5  # of the loop, after which the reader's patience is at an end
 ZONES = {"ZONE_NORMAL": "Normal", "ZONE_MOVABLE": "Movable"}
 
@@ -30,8 +32,7 @@ def write(number: int, word: str) -> Step:
 def added() -> Lab:
     """Two blocks of three are as if just added: a reader brings them online, has them used, and takes one offline."""
     machine = {"boot_memory": "384M", "zone_of": [["block:0", "block:3", "Normal"]]}
-    new = [{**write(n, "offline"), "note": f"memory{n} is offline, as if it had just been added"} for n in (1, 2)]
-    story = Story(machine, new, three_blocks)
+    story = Added(machine, [], three_blocks)
     program: Step = {"do": "allocate", "as": "program", "size": "48M", "note": "a program asks for 48 MiB"}
     events = {
         "A program takes 48 MiB": [program],
@@ -40,6 +41,22 @@ def added() -> Lab:
         "offline > memory1/state": [write(1, "offline")],
     }
     return Lab("Two new memory blocks", story, events=events)
+
+
+class Added(Story):
+    """A story on a machine of which memory1 and memory2 are as blocks are that have just been added."""
+
+    def run(self, setting: Setting) -> Run:
+        """The story at its beginning; its log begins there, too."""
+        run = super().run(setting)
+        return Run(run.steps, lambda: added_to(run.boot()), run.draw)
+
+
+def added_to(machine: Machine) -> Machine:
+    """The same machine, without two of its blocks."""
+    for number in (1, 2):
+        machine.write(f"memory{number}/state", "offline")
+    return machine
 
 
 def three_blocks(machine: Machine, since: int) -> draw.Figure:
@@ -130,58 +147,71 @@ def offline(machine: Machine) -> Result:
 
 
 def told(machine: Machine) -> Telling:
-    """memory1 of this machine goes offline, or does not."""
+    """memory1 of this machine goes offline, or doesn't: then the moment is seen first that decides it."""
     since, ends = len(machine.trace), list[Result]()
     shots = draw.film(machine, lambda: ends.append(offline(machine)), *MOMENTS, first=0, last=1)
     events = machine.trace.events
-    says = [
-        "The word offline is written to memory1/state.",
-        *(moment(events[shot.mark - 1], shot) for shot in shots[1:-1]),
-        SAYS[ends[0].errno],
-    ]
-    return Telling(len(shots), lambda step: view(machine, shots[step], says[step], since))
+    says = [LOOK, *(moment(events[shot.mark - 1], shot, has_moved(events[since : shot.mark])) for shot in shots[1:-1])]
+    start = next((step for step, said in enumerate(says) if said.startswith(UNDO)), 1)
+    says.append(SAYS[ends[0].errno])
+    return Telling(len(shots), lambda step: view(machine, shots[step - 1], says[step - 1], since), start, first=1)
 
 
 def view(machine: Machine, shot: Snapshot, says: str, since: int) -> View:
-    """Both memory blocks at one moment, and who has been told so far."""
+    """Both memory blocks at one moment, who has been told so far, and how the log begins."""
     picture = draw.strip(shot, title="memory0 and memory1")
-    return View(picture, says, [draw.notices(machine, since, shot.mark, "Who has been told")])
+    until = logged_until(machine.trace.events, shot.mark)
+    log = draw.log(machine, "Kernel log", since, until, LINES)
+    logged = any(event.logged for event in machine.trace.events[since:until])
+    return View(picture, says, [draw.notices(machine, since, shot.mark, "Who has been told"), *([log] * logged)])
 
 
-def moment(event: Event, shot: Snapshot) -> str:
-    """What has just happened."""
+def logged_until(events: Sequence[Event], mark: int) -> int:
+    """The number of the event behind the lines that the log gets at a moment: a dumped page has several."""
+    return next((number for number in range(mark, len(events)) if not events[number].logged), len(events))
+
+
+def has_moved(events: Sequence[Event]) -> bool:
+    """Has any page been migrated?"""
+    return any(event.kind == "migrate" for event in events)
+
+
+def moment(event: Event, shot: Snapshot, moved: bool) -> str:
+    """The step of offline_pages(), and what has just happened."""
     data: Any = event.data
     isolated = shot.blocks[-1].types.count("Isolate")
     if event.kind == "isolate":
-        return isolating(isolated)
+        return isolating(isolated, moved)
     if event.kind == "migrate":
-        return f"{sum(move.pages for move in shot.moves):,} pages have been migrated to memory0."
+        return f"4 Migrate: {sum(move.pages for move in shot.moves):,} pages have been migrated to memory0."
     if event.kind == "veto":
-        return f"{data[0]} objects. Whoever comes after {data[0]} isn't asked."
+        return f"3 Tell: {data[0]} objects. Whoever comes after {data[0]} isn't asked."
     return SAYS[data[1] if event.kind == "notify" else data if event.kind == "test" else event.text]
 
 
-def isolating(pageblocks: int) -> str:
-    """How far isolation has come."""
+def isolating(pageblocks: int, moved: bool) -> str:
+    """How far isolation has come, or that it is undone."""
     if pageblocks == 0:
-        return "The isolation is undone. What has moved stays where it is."
+        return f"{UNDO} the isolation. {'What has moved stays where it is.' if moved else 'Nothing had moved.'}"
     if pageblocks == 64:
-        return "All 64 pageblocks are isolated: nobody gets a page here any more."
-    return f"{pageblocks} pageblocks are isolated; the next one can't be."
+        return "2 Isolate: all 64 pageblocks are isolated, so nobody gets a page here any more."
+    return f"2 Isolate: {pageblocks} pageblocks are isolated; the next one can't be."
 
 
+LOOK = "1 Look: offline is written to memory1/state. All of the block is memory, and in one zone."
+UNDO = "Undone:"
 PATIENCE = f"It is tried again, round after round, until somebody presses Ctrl-C: here after {ROUNDS} rounds."
 SAYS: dict[object, str] = {
-    "MEM_GOING_OFFLINE": "MEM_GOING_OFFLINE: whoever has registered is told, one after the other, and may object.",
-    "MEM_CANCEL_OFFLINE": "MEM_CANCEL_OFFLINE: all are told that it isn't going to happen.",
-    "MEM_OFFLINE": "MEM_OFFLINE: the allocator has lost the pages, and all are told.",
-    "unmovable page": "Isolation meets a page that it holds to be unmovable, and the log names it.",
-    "isolation failed": "Nobody knows how to move kernel data, and the log says so. The other pages can be moved.",
-    "migration failure": f"What is left can't be migrated. {PATIENCE}",
-    True: "The test: all pages are free.",
-    False: f"The test: not all pages are free, and none is left that could be migrated. {PATIENCE}",
-    "0": "memory1 is offline: its pages have left the zone.",
-    "EBUSY": "-EBUSY, at once: memory1 is online as before, and nobody was told.",
-    "EINTR": "-EINTR: the signal has ended it, and memory1 is online again.",
-    "EPERM": "-EPERM: who objected gave no reason. memory1 is online again.",
+    "MEM_GOING_OFFLINE": "3 Tell: MEM_GOING_OFFLINE. Who has registered is told, one after the other, and may object.",
+    "MEM_CANCEL_OFFLINE": "Undone: MEM_CANCEL_OFFLINE. All are told that it isn't going to happen.",
+    "MEM_OFFLINE": "6 Leave: MEM_OFFLINE. The allocator has lost the pages, and all are told.",
+    "unmovable page": "2 Isolate: it meets a page that it holds to be unmovable, and the log names it.",
+    "isolation failed": "4 Migrate: nobody can move kernel data, and the log says so. The other pages can be moved.",
+    "migration failure": f"4 Migrate: what is left can't be migrated. {PATIENCE}",
+    True: "5 Test: all pages are free.",
+    False: f"5 Test: not all pages are free, and none is left that could be migrated. {PATIENCE}",
+    "0": "The end: memory1 is offline, and its pages have left the zone.",
+    "EBUSY": "The end: -EBUSY, at once. memory1 is online as before, and nobody was told.",
+    "EINTR": "The end: -EINTR. The signal has stopped it, and memory1 is online again.",
+    "EPERM": "The end: -EPERM. Who objected gave no reason. memory1 is online again.",
 }
