@@ -50,7 +50,7 @@ def test_a_mark_has_one_of_four_kinds():
         ({4}, "Movable", "addr:50M", "bad", "can crash"),
         (set(), "Movable", "addr:50M", "warn", "can warn"),
         (set(), "Normal", "addr:50M", "ok", "EBUSY at worst"),
-        (set(), "Movable", "addr:46M", "ok", "nothing"),
+        (set(), "Movable", "addr:46M", "none", "nobody loses"),
     ],
 )
 def test_the_worst_of_a_race_is_looked_for_from_the_crash_down(patches, zone, last, kind, text):

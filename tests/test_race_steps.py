@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from mmsim import Machine, draw, explore, race, series
-from mmsim.draw.race_steps import MOST_FRAMES, VARIABLES, deciding_frame, letters
+from mmsim.draw.race_frames import MOST_FRAMES
+from mmsim.draw.race_steps import VARIABLES, deciding_frame, letters
 from mmsim.machine.races import starter
 from mmsim.machine.watching import record
 from mmsim.mm.mmzone import MIGRATE_ISOLATE
@@ -223,6 +224,11 @@ def test_a_driver_that_finds_all_taken_tries_them_one_by_one_and_sets_its_timer(
     assert steps[10].reason.startswith("`UNPLUG 32 31 1`")
 
 
+def test_the_pageblocks_of_a_block_that_went_offline_are_in_no_zone():
+    labels = [{cell.label for cell in step.pageblocks} for step in told("offline and host succeed: the driver")]
+    assert labels == [{"Movable"}, *8 * [{"Isolate"}], *2 * [{"in no zone"}]]
+
+
 def test_a_path_alone_needs_no_schedule():
     here = machine()
     here.place("addr:46M+1", "reserved")
@@ -297,6 +303,18 @@ def test_a_frame_shows_nothing_of_what_is_to_come():
         assert page.count("<i></i>") == len(steps) - index - 1 == step.frames - len(step.done)
         assert ("WARNING" in page) == (index >= 4)
         assert not any(f">{after.reason}<" in page for after in steps[index + 1 :])
+
+
+def test_the_listing_is_folded_while_nobody_is_in_it():
+    steps = told("offline loses")
+    folded = ["<details><summary>Nobody is in" in draw.race_step(step).html(style=False) for step in steps]
+    assert folded == [not any(actor.ran or actor.stands is not None for actor in step.actors) for step in steps]
+    assert [step.number for step, fold in zip(steps, folded, strict=True) if not fold] == [2, 5, 6]
+
+
+def test_the_log_says_sizes_in_mib_too():
+    page = draw.race_step(told("offline loses")[-1]).html(style=False)
+    assert "requested size: 0x7c00000 <small>(124 MiB)</small>" in page
 
 
 def test_code_log_and_constants_are_not_to_be_translated():

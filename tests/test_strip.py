@@ -303,6 +303,21 @@ def test_the_gauge_says_what_is_to_go_and_when_it_is_equal_again():
         assert set(wanted) <= set(texts)
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_mark_of_the_gauge_does_not_run_through_what_is_plugged(width):
+    for asked, got in ((a, b) for a in range(0, 193, 4) for b in range(0, 193, 4)):
+        shot = replace(FILM[0], requested=asked << 20, plugged=got << 20)
+        drawing = "".join(draw_gauge(shot, 0, width, (0, 192 << 20), ""))
+        needle = float(re.search(r'd="M([\d.]+) 44', drawing)[1])
+        left = float(re.search(r'x="([\d.]+)"[^>]*>plugged', drawing)[1])
+        assert not left < needle < left + BOLD * len(f"plugged {got} MiB"), (asked, got)
+
+
+def test_blocks_are_as_wide_as_there_is_room():
+    for drawing, width in zip(drawings(draw.strip(MACHINE, 32, 32, unit="block")), (WIDE, NARROW), strict=True):
+        assert max(float(box.get("width")) for box in of_class(drawing, "cell")) == pytest.approx(width - 1.5, abs=3)
+
+
 def test_what_was_not_reached_is_said():
     machine = grown("online_kernel", "128M")
     machine.allocate("data", "6M", "GFP_KERNEL")

@@ -206,6 +206,12 @@ def size(value: int) -> str:
     return f"{value >> 30} GiB" if value and value % (1 << 30) == 0 else f"{round(value / (1 << 20), 1):g} MiB"
 
 
+def logged(text: str) -> str:
+    """A line of the kernel's log as HTML; behind a size in hexadecimal bytes stands what a reader can compare."""
+    return re.sub(r"size: (0x[0-9a-f]+)$", lambda found: f"{found[0]} <small>({size(int(found[1], 16))})</small>",
+                  escape(text))  # fmt: skip
+
+
 def plural(number: int, what: str) -> str:
     """`1 line`, `2 lines`."""
     return f"{number} {what}{'' if number == 1 else 's'}"

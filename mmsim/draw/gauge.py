@@ -34,23 +34,28 @@ def draw_gauge(shot: Snapshot, y: float, width: float, scale: tuple[int, int], s
     yield rect(left, y + 22, full, 18, "gauge") + rect(left, y + 22, wide, 18, "cell")
     if floor:
         yield f'<path d="M{num(left + 9)} {num(y + 42)}l5 -22h6l-5 22z" class="mmsim-gap"/>'
-    yield from draw_plugged(f"plugged {size(plugged)}", left + (26 if floor else 6), y, left + full, left + wide)
     at = min(max(at, left + 1), left + wide - 1)
+    yield from draw_plugged(f"plugged {size(plugged)}", left + (26 if floor else 6), y, left + full, left + wide, at)
     yield f'<path d="M{num(at)} {num(y + 44)}V{num(y + 22)}l-5 -6h10l-5 6" class="mmsim-needle"/>'
     told, ink = (said, "bad-ink") if "to go" in said else (f"✓ {said}", "good-ink")
     x, below = (left + wide + 12, 36) if wide + BOLD * 16 < width else (left, 57)
     yield words(x, y + below, told, f"strong {ink}")
 
 
-def draw_plugged(text: str, x: float, y: float, full: float, end: float) -> Iterator[str]:
-    """How much is plugged, in the bar if it fits, else behind it as far as there is room."""
+def draw_plugged(text: str, x: float, y: float, full: float, end: float, at: float) -> Iterator[str]:
+    """How much is plugged, in the bar if it fits, else behind it as far as there is room; beside the mark in any case.
+
+    x and end: where a text may begin and end; full: the end of the bar; at: the mark.
+    """
     wide = BOLD * len(text)
-    if x + wide < full:
-        yield words(x, y + 36, text, "strong on-tag")
+    spots = (x, at + 8, full + 6, end - wide, at - 8 - wide)
+    free = [spot for spot in spots if x <= spot <= end - wide and not spot - 5 < at < spot + wide + 5]
+    left = min(free, key=lambda spot: (spot + wide >= full, spot < full), default=end - wide)
+    if left + wide < full:
+        yield words(left, y + 36, text, "strong on-tag")
     else:
-        left = min(full + 6, end - wide)
-        yield rect(left, y + 23.5, wide, 15, "plate", 3)
-        yield words(left + 2, y + 36, text, "strong")
+        yield rect(left - 2, y + 23.5, wide, 15, "plate", 3)
+        yield words(left, y + 36, text, "strong")
 
 
 def height(width: float) -> float:

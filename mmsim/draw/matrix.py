@@ -48,13 +48,13 @@ def cell(mark: Mark) -> str:
 
 
 def worst(found: Exploration) -> Mark:
-    """The worst that can come of a race: a crash, a warning, that somebody is turned away, or nothing of it."""
+    """The worst that can come of a race: a crash, a warning, that somebody is turned away, or that nobody loses."""
     ends: tuple[tuple[str, str, Callable[[Outcome], bool]], ...] = (
         ("bad", "can crash", lambda end: end.panic is not None),
         ("warn", "can warn", lambda end: any("WARNING" in line for line in end.log)),
         ("none", "unknown", lambda end: not found.complete),
         ("ok", "EBUSY at worst", lambda end: "EBUSY" in end.errnos),
-        ("ok", "nothing", lambda end: True),
+        ("none", "nobody loses", lambda end: True),
     )
     return next(
         Mark(kind, text, way) for kind, text, holds in ends for way, end in enumerate(found.outcomes) if holds(end)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from mmsim.draw.figure import Figure, plural
+from mmsim.draw.figure import Figure, logged, plural
 from mmsim.draw.race_facts import place
-from mmsim.draw.race_steps import Actor, Cell, RaceStep
+from mmsim.draw.race_steps import NOWHERE, Actor, Cell, RaceStep
 from mmsim.mm.mmzone import pageblock_nr_pages
 
 KINDS = ("first", "second", "third")  # actors that look different; one more looks like the third, with its own letter
@@ -38,12 +38,17 @@ class RaceFigure(Figure):
         return f'<figcaption>{head}</figcaption>'
 
     def body(self) -> str:
-        """Listing and state side by side where there is room; pageblocks and the row of steps below."""
+        """What is so now, and then the listing: beside the state where there is room, folded while nobody is in it."""
         step = self.step
-        state = f'<div>{variables(step)}{facts(step)}</div>'
-        code = f'<div class="mmsim-ran">{listing(step)}{elsewhere(step)}</div>'
-        columns = f'<div class="mmsim-cols">{reason(step)}{code}{state}</div>'
-        return f'<div class="mmsim-race">{columns}{blocks(step)}{dots(step)}</div>'
+        code, state = listing(step), f"{elsewhere(step)}{facts(step)}"
+        name = f'<code translate="no">{step.function}()</code>'
+        if inside(step):
+            ran = f'<div class="mmsim-ran"><p>{name}</p>{code}</div>'
+            rest = f'<div class="mmsim-cols"><div>{state}{variables(step)}</div>{ran}</div>'
+        else:
+            fold = f"<details><summary>Nobody is in {name} now: its lines</summary>{code}</details>"
+            rest = f'<div class="mmsim-away">{state}</div>{fold}'
+        return f'<div class="mmsim-race">{reason(step)}{blocks(step)}{rest}{dots(step)}</div>'
 
 
 # -- pieces of HTML ----------------------------------------------------------------------------------
@@ -82,6 +87,11 @@ def listing(step: RaceStep) -> str:
         lines.append(f'<li{named} style="--i:{indent}">{gutter}<code>{code}</code></li>')
     label = f"{step.function}(): {acting.name} ran {spans(acting.ran)}"
     return f'<ol class="mmsim-src {kind(step, step.actor)}" translate="no" aria-label="{label}">{"".join(lines)}</ol>'
+
+
+def inside(step: RaceStep) -> bool:
+    """Is anybody in the function now, or was in this step?"""
+    return any(actor.ran or actor.stands is not None for actor in step.actors)
 
 
 def spans(indices: tuple[int, ...]) -> str:
@@ -129,7 +139,7 @@ def facts(step: RaceStep) -> str:
         note = f"<small>{escape(lock.note)}</small>" if lock.note else ""
         rows.append(f'<dt><code translate="no">{lock.name}</code></dt><dd><b>{state}</b> {note}</dd>')
     lines = [(text, "mmsim-loud" if new and loud else "") for text, loud, new in step.log if not text.startswith("---")]
-    log = "".join(f'<code class="{name}">{escape(text)}</code>' for text, name in lines)
+    log = "".join(f'<code class="{name}">{logged(text)}</code>' for text, name in lines)
     rows.append(f'<dt>log</dt><dd translate="no">{log}</dd>' if log else "<dt>log</dt><dd>empty</dd>")
     return f'<dl class="mmsim-facts">{"".join(rows)}</dl>'
 
@@ -151,7 +161,8 @@ def blocks(step: RaceStep) -> str:
             by = f" by {badge(step, now.by)} {escape(who)}" if now.by is not None else " before the race"
         label = f'<b class="mmsim-tag" translate="no">{now.label}</b>' if isolated else f"<span>{now.label}</span>"
         did = '<b class="mmsim-busy">▲ busy</b>' if now.busy else "<b>changed</b>" if now.changed else ""
-        box = f'<div class="mmsim-pb{" mmsim-iso" if isolated else ""}">{label}{by}</div>'
+        look = " mmsim-iso" if isolated else " mmsim-nowhere" if now.label == NOWHERE else ""
+        box = f'<div class="mmsim-pb{look}">{label}{by}</div>'
         items.append(f"<li>{box}<small>{span(now)}</small> {did}</li>")
         if after is not None and after.first != now.last + pageblock_nr_pages:
             items.append('<li class="mmsim-gap">…</li>')

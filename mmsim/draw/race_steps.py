@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from mmsim.draw.race import FOLD_FROM, FOLDABLE, Step, shown, steps_of
+from mmsim.draw.race import shown, steps_of
 from mmsim.draw.race_facts import Facts, place, told
+from mmsim.draw.race_frames import grouped, refused
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer
 from mmsim.machine.watching import Recording, Watched, record
-from mmsim.mm.mmzone import MIGRATE_ISOLATE, migratetype_names
+from mmsim.mm.mmzone import MIGRATE_ISOLATE, SECTION_SHIFT, migratetype_names
 from mmsim.mm.page_isolation import set_migratetype_isolate
 from mmsim.series import numbered_listing
 from mmsim.sim import errnos
@@ -19,9 +20,9 @@ from mmsim.sim.interleavings import Move
 from mmsim.sim.log import Event
 
 FUNCTION, VARIABLES = set_migratetype_isolate, ("ret", "unmovable")
-MOST_FRAMES = 30
 DECISIVE = ("panic", "warn", "dump")  # events that say which line decided, the most telling first
 LOUD = ("emerg", "alert", "err", "warning")
+NOWHERE = "in no zone"  # instead of the migrate type of a pageblock whose block is offline
 
 
 @dataclass(frozen=True)
@@ -124,53 +125,6 @@ def letters(names: Sequence[str]) -> list[str]:
     return found
 
 
-# -- which moves are one frame -----------------------------------------------------------------------
-
-
-def grouped(run: Recording, steps: Sequence[Step]) -> list[list[int]]:
-    """The moves (indices) of each frame."""
-    groups: list[list[int]] = []
-    looks = [(step.move.task, like(step, seen)) for step, seen in zip(steps, run.moves, strict=True)]
-    for (_, kind), members in groupby(range(len(steps)), looks.__getitem__):
-        group = list(members)
-        groups += [group] if kind and len(group) >= FOLD_FROM else [[index] for index in group]
-    return few(without_silent(groups, run, steps))
-
-
-def like(step: Step, seen: Watched) -> str:
-    """Of which kind of steps it is that can be told together: nobody hears of a pageblock that was refused, and yet
-    that is not like the others. "" for a step that is told by itself."""
-    return "" if set(step.kinds) - FOLDABLE else "refused" if refused(seen) else "plain"
-
-
-def refused(seen: Watched) -> bool:
-    """Has the function ended with an error?"""
-    return isinstance(seen.returned, int) and seen.returned < 0
-
-
-def without_silent(groups: list[list[int]], run: Recording, steps: Sequence[Step]) -> list[list[int]]:
-    """Moves in which nothing was to be seen go with the next one of the same task, or, at the start, with any."""
-    found: list[list[int]] = []
-    waiting: list[int] = []
-    for group in groups:
-        if waiting and len(found) and steps[waiting[-1]].move.task != steps[group[0]].move.task:
-            found.append(waiting)
-            waiting = []
-        waiting = waiting + group
-        if any(steps[i].kinds or run.moves[i].lines or run.moves[i].waits for i in group):
-            found.append(waiting)
-            waiting = []
-    return [*found, waiting] if waiting else found
-
-
-def few(groups: list[list[int]]) -> list[list[int]]:
-    """What is too long begins with one frame for all that is left out."""
-    if len(groups) <= MOST_FRAMES:
-        return groups
-    cut = len(groups) - MOST_FRAMES + 1
-    return [[index for group in groups[:cut] for index in group], *groups[cut:]]
-
-
 # -- frames ------------------------------------------------------------------------------------------
 
 
@@ -188,7 +142,7 @@ class Frames:
         self.tasks = sorted({*range(len(run.outcome.errnos)), *(seen.move.task for seen in run.moves)})
         self.letters = dict(zip(self.tasks, letters([run.names[task] for task in self.tasks]), strict=True))
         self.owner: dict[int, int | None] = {pfn: None for pfn, kind in run.labels.items() if kind == MIGRATE_ISOLATE}
-        self.labels = dict(run.labels)
+        self.labels, self.nowhere = dict(run.labels), set[int]()
         self.latest: dict[int, Watched] = {}
         self.values: dict[int, dict[str, str]] = {task: {} for task in self.tasks}
         self.called: dict[int, int] = {}
@@ -210,7 +164,7 @@ class Frames:
         events = self.run.outcome.events[moves[0].move.first : last.move.last]
         facts = self.facts(moves, events, task)
         headline, reason = told(facts)
-        changed, held = self.isolate(moves), {name for seen in self.latest.values() for name in seen.held}
+        changed, held = self.isolate(moves) | self.leave(events), {name for seen in self.latest.values() for name in seen.held}
         for seen in moves:
             self.latest[seen.move.task] = seen
             if seen.pfn is not None:
@@ -275,6 +229,15 @@ class Frames:
                     self.owner.pop(pfn, None)
         return changed
 
+    def leave(self, events: Sequence[Event]) -> set[int]:
+        """Note which pageblocks have left their zone or come to one, and return them."""
+        changed = set()
+        for block, zone in (event.data for event in events if event.kind == "zone"):  # type: ignore[misc]
+            members = {pfn for pfn in self.labels if pfn >> SECTION_SHIFT == block}
+            self.nowhere = self.nowhere - members if zone else self.nowhere | members
+            changed |= members
+        return changed
+
     # -- its parts ---------------------------------------------------------------------------------------
 
     def actor(self, task: int, moves: Sequence[Watched]) -> Actor:
@@ -327,7 +290,8 @@ class Frames:
     def cells(self, changed: set[int], busy: int | None) -> tuple[Cell, ...]:
         """Every pageblock of the run, as it is now."""
         return tuple(
-            Cell(pfn, pfn, migratetype_names[kind], self.owner.get(pfn), pfn in changed, pfn == busy)
+            Cell(pfn, pfn, NOWHERE, None, pfn in changed, pfn == busy) if pfn in self.nowhere
+            else Cell(pfn, pfn, migratetype_names[kind], self.owner.get(pfn), pfn in changed, pfn == busy)
             for pfn, kind in sorted(self.labels.items())
         )
 

@@ -11,6 +11,7 @@ from mmsim.draw.paint import BOLD, CHAR, TALL
 from mmsim.mm.mmzone import MEMORY_BLOCK_SIZE, PAGE_SIZE, SECTION_SHIFT
 
 LEAST = {"block": 54, "subblock": 12, "pageblock": 59, "page": 72}  # width of a cell
+MOST = 90  # width of what is smaller than a block
 HEAD, LANE, STEM, TAG, SCALE, GAP = 19, 24, 20, 22, 17, 8  # heights: a line of a heading, an arrow and its stem, ...
 BADGE = 24  # more width, for who has isolated a pageblock
 EACH, LAST = 58, 88  # room on the scale for a number, and for the last one with its unit
@@ -101,7 +102,7 @@ def wrapped(segment: Segment, x: float, width: float) -> list[Row]:
     badge = BADGE if any(cell.actor for cell in segment.cells) else 0
     room, nr = int(width // (LEAST[segment.unit] + badge)), len(segment.cells)
     per_row = min(room, nr) if not segment.linear else min(1 << room.bit_length() - 1, 1 << (nr - 1).bit_length())
-    pitch = min(width / per_row, 90)
+    pitch = width / per_row if segment.unit == "block" else min(width / per_row, MOST)
     rows = []
     for index in range(0, nr, per_row):
         head = lines(heading(segment), width) if index == 0 and segment.blocks else ()

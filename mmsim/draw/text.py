@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from html import escape
 from itertools import pairwise
 
-from mmsim.draw.figure import Document, plural, prose
+from mmsim.draw.figure import Document, logged, plural, prose
 from mmsim.draw.race import events_of as race_events
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
@@ -235,7 +235,7 @@ def log(
     if not events:
         return Document(title, "Nothing was logged.", "", "(nothing was logged)")
     content = "\n".join(
-        f"<b>{escape(text)}</b>" if event.data in LOUD else escape(text)
+        f"<b>{logged(text)}</b>" if event.data in LOUD else logged(text)
         for text, event in zip(lines, events, strict=True)
     )
     plain = "\n".join(lines)
