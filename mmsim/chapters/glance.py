@@ -13,13 +13,13 @@ CALLERS = (
 ONE = ("`set_migratetype_isolate()`", "mm/page_isolation.c", "Isolates one pageblock, or fails.", "page isolation")
 LOOKS = ("`has_unmovable_pages()`", "mm/page_alloc.c", "Looks for a page that has to stay.", "page isolation")
 ZONE = ("`ZONE_MOVABLE`", "include/linux/mmzone.h", "The zone whose pages should all be movable.", "pages and zones")
-JOINS = ("pageblock after pageblock", "is anything in the way?", "what may be in this zone?")
+JOINS = ("both go pageblock after pageblock", "is anything in the way?", "what may be in this zone?")
 
 
 def together() -> draw.Document:
     """Where the six patches act, from who wants memory down to the zone that it is in."""
     levels = [list(map(place, level)) for level in (CALLERS, [ONE], [LOOKS], [ZONE])]
-    return draw.places(levels, JOINS, "How the six hang together", "An arrow leads to what is asked next.")
+    return draw.places(levels, JOINS, "How the six hang together", "An arrow leads to what is asked next; the table above has the links.")
 
 
 def place(told: tuple[str, str, str, str]) -> Place:

@@ -30,7 +30,7 @@ class Place:
 def places(levels: Sequence[Sequence[Place]], joins: Sequence[str], title: str, description: str = "") -> Document:
     """Levels from the top down; joins: how each level but the last leads to the next one."""
     pairs = list(zip(levels, [*joins, ""], strict=True))
-    items = "".join(f'<li><div class="mmsim-level">{"".join(map(card, level))}</div>{join(how)}</li>'
+    items = "".join(f'<li><div class="mmsim-level">{"".join(map(card, level))}</div>{join(how, len(level))}</li>'
                     for level, how in pairs)  # fmt: skip
     plain = "\n".join(line for level, how in pairs for line in lines(level, how))
     return Document(title, description, f'<ol class="mmsim-places">{items}</ol>', plain)
@@ -47,9 +47,11 @@ def card(place: Place) -> str:
     )
 
 
-def join(how: str) -> str:
-    """An arrow downwards, and what it means."""
-    return f'<p class="mmsim-join"><i aria-hidden="true">↓</i>{prose(how)}</p>' if how else ""
+def join(how: str, boxes: int) -> str:
+    """An arrow down from each box of a level, as far as they stand side by side, and what it means."""
+    arrow = '<i aria-hidden="true">↓</i>'
+    more = f'<p class="mmsim-join mmsim-too">{arrow}</p>' * (boxes - 1)
+    return f'<div class="mmsim-level"><p class="mmsim-join">{arrow}{prose(how)}</p>{more}</div>' if how else ""
 
 
 def lines(level: Sequence[Place], how: str) -> Iterator[str]:

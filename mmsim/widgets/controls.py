@@ -29,7 +29,8 @@ class Size:
     def widget(self) -> Any:
         """The slider."""
         low, high, step, value = (size(s) // MIB for s in (self.min, self.max, self.step, self.value))
-        return w.IntSlider(value, low, high, step, description=f"{self.description} (MiB)", style=WIDE)
+        name, layout = f"{self.description} (MiB)", {"width": "calc(100% - 12px)", "max_width": "44rem"}
+        return w.IntSlider(value, low, high, step, description=name, style=WIDE, layout=layout)
 
     def text(self, value: Any) -> str:
         """The slider's value as a scenario has it."""
