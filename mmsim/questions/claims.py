@@ -89,6 +89,8 @@ def value(fact: Fact, given: Any, scene: Scene) -> str:
         return errnos(given, racers(scene))
     if key in ("log", "no_log"):
         return quoted(given)
+    if key == "unmovable":
+        return page(given)
     if key == "dumped":
         return ", ".join(page(each) for each in given) or "none"
     if isinstance(given, str):
@@ -111,7 +113,7 @@ def quoted(lines: Sequence[str] | str) -> str:
 
 
 def page(given: int | str | None) -> str:
-    """A page that was dumped."""
+    """A page that was dumped or found; `NULL` for none."""
     return "NULL" if given is None else f"the one at {place(given)}"
 
 
