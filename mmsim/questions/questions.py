@@ -93,7 +93,7 @@ def solved(question: Filled, field: Object) -> tuple[Any, str, str]:
     """The model's answer to a field: as `check` takes it, in words, and why."""
     kind = question.kind(field)
     if field["name"] in question.data.get("worked", {}):
-        said = question.data["worked"][field["name"]]
+        said = question.fill(question.data["worked"][field["name"]], question.values)
         return said, str(said).strip(), field.get("reason", "")
     if kind == "text":
         return "Compare with the rubric.", "an essay; the rubric says what it is worth", ""
