@@ -1,0 +1,326 @@
+"""The scenes of the chapter on patch 6: what lies in ZONE_MOVABLE and can't be moved, and how far each caller comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mmsim import draw
+from mmsim.draw import Mark
+from mmsim.draw.snapshot import Snapshot
+from mmsim.machine.machine import Machine
+from mmsim.machine.result import Result
+from mmsim.mm.memmap import FREE, codes
+from mmsim.mm.mmzone import PAGE_SIZE, PAGES_PER_SECTION, SECTION_SHIFT
+from mmsim.scenario.replay import carry_out
+from mmsim.widgets.controls import Choice, filled
+from mmsim.widgets.lab import Lab
+from mmsim.widgets.matrix import Matrix
+from mmsim.widgets.telling import Setting, Step, Telling, Told, View
+
+ROUNDS = 2  # of the loop of offlining, after which somebody presses Ctrl-C
+RANGE = PAGES_PER_SECTION - 1024  # of a memory block, where its last 4 MiB begin: alloc_contig_range() wants them
+STAGES = {"offline": ("look", "isolate", "move", "test"), "contig": ("isolate", "move", "test"), "allocate": ()}
+EARLY = ("look", "isolate")
+WHO = {"offlining": "offline", "alloc_contig_range()": "contig", "ordinary allocation": "allocate"}
+ZONES = {"ZONE_MOVABLE": "Movable", "ZONE_NORMAL": "Normal"}
+
+
+# -- what lies there -----------------------------------------------------------------------------------
+
+
+def boot(size: str = "256M") -> dict[str, Any]:
+    """A machine of two memory blocks, the second of them in the zone that is asked about."""
+    return {"boot_memory": size, "zone_of": [["block:0", "block:1", "Normal"], ["block:1", f"addr:{size}", "$zone"]]}
+
+
+def at(page: int, kind: str, count: int = 1) -> Step:
+    """Pages of a kind in memory1."""
+    return {"do": "place", "pfn": f"block:1+{page}", "kind": kind, "count": count}
+
+
+PROGRAM = at(RANGE + 100, "lru", 100)
+HERE = RANGE + 700  # in the second pageblock of the range
+BROKEN = f"block:1+{HERE}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that lies in the last 4 MiB of a memory block: in a sentence, and as a machine and steps."""
+
+    says: str
+    steps: tuple[Step, ...]
+    machine: Any = None
+    block: int = 1
+    page: int = HERE  # its first page, from the start of the block
+
+
+CASES = {
+    "program": Case("300 pages of a program.", (PROGRAM, at(HERE, "lru", 200))),
+    "slab": Case("100 pages of a program, and one of the kernel's own, here by accident.", (PROGRAM, at(HERE, "slab"))),
+    "pin": Case("101 pages of a program. One of them is pinned.", (PROGRAM, at(HERE, "lru_pinned"))),
+    "boot": Case("100 pages of a program, and one that was taken at boot.", (PROGRAM, at(HERE, "reserved"))),
+    "hole": Case("100 pages of a program; the last 2 MiB have page descriptors, but no memory.", (PROGRAM,),
+                 boot("254M"), page=PAGES_PER_SECTION - 512),
+    "poison": Case("101 pages of a program. The memory of one of them is broken, and the page is poisoned.",
+                   (PROGRAM, at(HERE, "lru"), {"do": "poison", "pfn": BROKEN})),
+    "driver": Case("A hole: virtio-mem's driver has unplugged these 4 MiB, and holds each page.", (),
+                   {"cmdline": "memhp_default_state=$online", "virtio_mem": {"requested": "124M"}}, 32, RANGE),
+    "offline": Case("100 pages of a program, and one that is marked PG_offline. Its owner never lets go of it.",
+                    (PROGRAM, at(HERE, "offline"))),
+    "fresh": Case("100 pages of a program, and one that it got just now and that waits in a pagevec.",
+                  (PROGRAM, at(HERE, "pagevec"))),
+}  # fmt: skip
+SPECIAL = {
+    "pinned page": "pin", "boot allocation": "boot", "memory hole": "hole", "poisoned page": "poison",
+    "PG_offline, the driver helps": "driver", "PG_offline, nobody helps": "offline",
+}  # fmt: skip
+
+
+# -- who comes -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class End:
+    """How somebody's attempt ended. stage: the one that stopped it, "" if none did; moved: pages that it has moved."""
+
+    case: str
+    who: str
+    zone: str
+    result: Result
+    moved: int
+
+    @property
+    def errno(self) -> str:
+        """The errno's name."""
+        return self.result.errno
+
+    @property
+    def stage(self) -> str:
+        """Which stage has stopped it: what came later left no event behind."""
+        kinds = {event.kind for event in self.result.events}
+        if self.errno == "0" or self.who == "allocate":
+            return ""
+        if self.errno == "EINVAL":
+            return "look"
+        return "test" if "test" in kinds else "move" if "notify" in kinds else "isolate"
+
+    @property
+    def when(self) -> str:
+        """`early`, before anything has moved, or `late`."""
+        return "early" if self.stage in EARLY else "late"
+
+
+def attempt(machine: Machine, who: str, block: int) -> Result:
+    """Somebody wants the memory block, its last 4 MiB, or every page of it that is free."""
+    start = block << SECTION_SHIFT
+    if who == "offline":
+        machine.signal(ROUNDS)
+        return machine.attempt("write", f"memory{block}/state", "offline")
+    if who == "contig":
+        return machine.attempt("alloc_contig", start + RANGE, start + PAGES_PER_SECTION)
+    within = (start, start + PAGES_PER_SECTION)
+    free = machine.kernel.memmap.count(*within, codes(FREE))
+    machine.allocate("all that is free", free * PAGE_SIZE, within=within)
+    return machine.attempt("allocate", "one page more", PAGE_SIZE, within=within)
+
+
+@dataclass(frozen=True)
+class Emptying:
+    """Somebody wants memory in which something special lies, seen stage by stage; a control may fill each of the three.
+
+    case: a key of CASES; who: a value of WHO; zone: a value of ZONES.
+    """
+
+    case: str = "$case"
+    who: str = "$who"
+    zone: str = "Movable"
+
+    def booted(self, setting: Setting) -> tuple[Machine, str, str, str]:
+        """A fresh machine, and the names of case, caller and zone."""
+        name, who, zone = filled([self.case, self.who, self.zone], setting.values)
+        case = CASES[name]
+        online = "online_movable" if zone == "Movable" else "online_kernel"
+        machine = Machine(setting.patches, **filled(case.machine or boot(), {"zone": zone, "online": online}))
+        for step in case.steps:
+            carry_out(machine, step)
+        return machine, name, who, zone
+
+    def end(self, setting: Setting) -> End:
+        """How it ends."""
+        machine, name, who, zone = self.booted(setting)
+        result = attempt(machine, who, CASES[name].block)
+        return End(name, who, zone, result, moved(result))
+
+    def tell(self, setting: Setting) -> Told:
+        """How it goes, stage by stage."""
+        machine, name, who, zone = self.booted(setting)
+        block, ends, undone = CASES[name].block, list[Result](), list[str]()
+        shots = {"": draw.snapshot(machine, block)}
+
+        def hear(kind: str, text: str, data: object) -> None:
+            undone.extend([kind] * ("no longer" in text))
+            if not undone and (stage := stage_of(kind, text)):
+                shots[stage] = draw.snapshot(machine, block, since=shots[""])
+
+        draw.hearing(machine, lambda: ends.append(attempt(machine, who, block)), hear)
+        shots["end"] = draw.snapshot(machine, block, since=shots[""])
+        end = End(name, who, zone, ends[0], moved(ends[0]))
+        pages = ["", *reached(end), "end"]
+        return Told([Telling(len(pages), lambda step: view(pages[: step + 1], shots, end))])
+
+
+def moved(result: Result) -> int:
+    """Pages that were moved, however often."""
+    return sum(event.data[2] for event in result.events if event.kind == "migrate" and isinstance(event.data, tuple))
+
+
+def stage_of(kind: str, text: str) -> str:
+    """The stage to which an event belongs, or ""."""
+    if kind == "dump":
+        return "move" if text == "migration failure" else "isolate"
+    return {"isolate": "isolate", "migrate": "move", "test": "test"}.get(kind, "")
+
+
+def reached(end: End) -> list[str]:
+    """The stages that were begun; a look that finds nothing is not worth a page."""
+    stages: tuple[str, ...] = STAGES[end.who]
+    begun = stages[: stages.index(end.stage) + 1] if end.stage else stages
+    return [stage for stage in begun if stage != "look" or end.stage == "look"]
+
+
+# -- what is seen --------------------------------------------------------------------------------------
+
+
+def view(pages: list[str], shots: dict[str, Snapshot], end: End) -> View:
+    """The last 16 MiB of the block at the last of these stages, and how far it came until then."""
+    shot = next(shots[page] for page in reversed(pages) if page in shots)
+    block = CASES[end.case].block
+    within = f"block:{block}+{RANGE - 3072}", f"block:{block + 1}"
+    picture = draw.strip(shot, within=within, unit="pageblock", title=f"The last 16 MiB of memory{block}")
+    after = [progress(pages, end)] if STAGES[end.who] else []
+    if pages[-1] == "end" and end.result.log:
+        after.append(draw.log(end.result))
+    return View(picture, said(pages[-1], end), after)
+
+
+def progress(pages: list[str], end: End) -> draw.Document:
+    """All stages of the caller as a table: which are passed, which has stopped it, and which were not reached."""
+    stages = STAGES[end.who]
+    done = max((stages.index(page) + 1 for page in pages if page in stages), default=0)
+    rows = {stage: [come_of(stage, end) if n < done else Mark("none", "")] for n, stage in enumerate(stages)}
+    return draw.matrix("How far it came", "stage", ["what came of it"], rows)
+
+
+def come_of(stage: str, end: End) -> Mark:
+    """What came of a stage that was reached."""
+    stopped = end.stage == stage
+    if stage == "move" and not stopped:
+        return Mark("ok", f"{end.moved} pages have moved" if end.moved else "there is nothing to move")
+    passed, failed = COME_OF[stage]
+    if stopped and end.errno == "EINTR":
+        return Mark("warn", f"{failed}, again and again")
+    return Mark("bad", failed) if stopped else Mark("ok", passed)
+
+
+COME_OF = {
+    "look": ("all of it is memory, in one zone", "not all of it is memory"),
+    "isolate": ("no page is in the way", "a page is in the way"),
+    "move": ("", "a page stays"),
+    "test": ("every page will do", "not every page will do"),
+}
+
+
+def said(page: str, end: End) -> str:
+    """What is so at a stage, in a sentence or two."""
+    if page == "":
+        return CASES[end.case].says
+    if page == "end":
+        return " ".join(filter(None, ending(end)))
+    if page == "move" and not end.moved:
+        return "Move: there is nothing that anybody could move."
+    return SAYS[page, end.stage == page]
+
+
+SAYS = {
+    ("look", True): "Look: a part of the block isn't memory. No page was looked at so far.",
+    ("isolate", False): "Isolate: has_unmovable_pages() names no page, and the pageblocks are isolated.",
+    ("isolate", True): "Isolate: has_unmovable_pages() names a page, and that pageblock is refused.",
+    ("move", False): "Move: what can be moved has been moved.",
+    ("move", True): "Move: what can be moved has been moved, and one page stays.",
+    ("test", False): "Test: each page is free, or one that this caller may skip.",
+    ("test", True): "Test: not every page is free, and what is left this caller may not skip.",
+}
+
+
+def ending(end: End) -> Iterator[str]:
+    """How it ended, and why."""
+    if end.who == "allocate":
+        yield "A program has taken every free page of the block, and gets not one page more."
+    elif end.errno == "0":
+        yield "0: the block is offline." if end.who == "offline" else "0: all pages are the caller's."
+    elif end.errno == "EINTR":
+        yield f"No end, until somebody presses Ctrl-C, here after {ROUNDS} rounds: -EINTR."
+    else:
+        back = ", and the pageblocks are given back" if end.stage != "look" else ""
+        yield f"-{end.errno}{back}."
+    if end.moved and end.errno != "0":
+        yield f"{end.moved} pages were moved for nothing."
+    yield WHY.get((end.case, end.who), "") if end.zone == "Movable" else NORMAL.get(end.case, "")
+
+
+WHY = {
+    ("slab", "offline"): "Isolation hardly looks here, nobody can move the page, and only the test sees it.",
+    ("slab", "contig"): "Isolation hardly looks here, nobody can move the page, and only the test sees it.",
+    ("pin", "offline"): "By its looks the page can be moved, so it is tried again. Who holds it isn't asked.",
+    ("pin", "contig"): "By its looks the page can be moved; that somebody holds it shows only when it is tried.",
+    ("boot", "offline"): "PG_reserved is the one mark that isolation looks for in every zone.",
+    ("boot", "contig"): "PG_reserved is the one mark that isolation looks for in every zone.",
+    ("hole", "offline"): "Whether there is memory is asked of the memory map, before any page.",
+    ("hole", "contig"): "The descriptors of the hole are marked PG_reserved, as those of a boot allocation.",
+    ("poison", "offline"): "Memory that goes out of use may be broken: this caller skips a poisoned page.",
+    ("poison", "contig"): "Isolation hardly looks here, nobody moves a broken page, and nobody could use it.",
+    ("driver", "offline"): "Its driver was told, and let go of its pages; then they may be skipped.",
+    ("driver", "contig"): "Nobody tells the driver, so its pages stay in use.",
+    ("offline", "offline"): "Whoever has the page was told, and kept it: that is hopeless, and at once.",
+    ("offline", "contig"): "Nobody tells whoever has the page, so it stays in use.",
+    ("fresh", "contig"): "Isolation didn't look; then the pagevec was emptied, and the page could be moved.",
+}
+LOOKS = "In this zone isolation looks at every page, and holds this one to be unmovable."
+NORMAL = {**dict.fromkeys(("slab", "poison", "driver", "offline"), LOOKS),
+          "fresh": f"{LOOKS} It isn't: it only waits to be put on a list.", "pin": WHY["pin", "contig"]}  # fmt: skip
+
+
+# -- the widgets ---------------------------------------------------------------------------------------
+
+
+def mark(end: End) -> Mark:
+    """How it ended, in a word or two."""
+    if end.who == "allocate":
+        return Mark("none", "never offered")
+    if end.errno == "0":
+        return Mark("ok", "goes" if end.who == "offline" else "taken")
+    if end.errno == "EINTR":
+        return Mark("warn", "no end")
+    return Mark("bad", f"-{end.errno} {end.when}")
+
+
+def scene() -> Lab:
+    """Two who want memory, and two things that may lie in it."""
+    cases = Choice("case", "What lies there", {"a program's pages": "program", "a page of the kernel's": "slab"})
+    return Lab("Two who ask", Emptying(), [cases, Choice("who", "Who comes", dict(list(WHO.items())[:2]))])
+
+
+def special_cases() -> Matrix:
+    """The special cases of the comment, and who asks."""
+    cases, callers = Choice("case", "In the way", SPECIAL), Choice("who", "Who", WHO)
+    return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark)
+
+
+def both_zones() -> Matrix:
+    """What alloc_contig_range() makes of it in ZONE_MOVABLE and in a kernel zone."""
+    cases = {"page of the kernel's": "slab", "poisoned page": "poison", "PG_offline page": "offline",
+             "pinned page": "pin", "page in a pagevec": "fresh"}  # fmt: skip
+    kinds, zones = Choice("case", "In the way", cases), Choice("zone", "Zone", ZONES)
+    return Matrix("alloc_contig_range() in two zones", Emptying(who="contig", zone="$zone"), kinds, zones, mark)
