@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ from mmsim.draw import Mark
 from mmsim.draw.snapshot import Snapshot
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
+from mmsim.mm.kernel import ChangeName
 from mmsim.mm.memmap import FREE, codes
 from mmsim.mm.mmzone import PAGE_SIZE, PAGES_PER_SECTION, SECTION_SHIFT
 from mmsim.scenario.replay import carry_out
+from mmsim.series import STAGES as SERIES
 from mmsim.widgets.controls import Choice, filled
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.matrix import Matrix
@@ -312,10 +314,10 @@ def scene() -> Lab:
     return Lab("Two who ask", Emptying(), [cases, Choice("who", "Who comes", dict(list(WHO.items())[:2]))])
 
 
-def special_cases() -> Matrix:
+def special_cases(patches: Collection[ChangeName] = SERIES[-1]) -> Matrix:
     """The special cases of the comment, and who asks."""
     cases, callers = Choice("case", "In the way", SPECIAL), Choice("who", "Who", WHO)
-    return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark)
+    return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark, patches)
 
 
 def both_zones() -> Matrix:
