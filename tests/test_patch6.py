@@ -94,7 +94,7 @@ def test_a_cell_says_how_it_ends_and_when():
     for case in SPECIAL.values():
         for who, (errno, stage, _) in zip(("offline", "contig"), ALL_MOVABLE[case], strict=True):
             when = "early" if stage in ("look", "isolate") else "late"
-            said = {"0": "✓ goes", "EINTR": "▲ no end"}.get(errno, f"✗ -{errno} {when}")
+            said = {"0": "✓ goes", "EINTR": "▲ no end"}.get(errno, f"✗ {errno} {when}")
             assert marks[case, who] == said
 
 

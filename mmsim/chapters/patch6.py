@@ -25,7 +25,7 @@ ROUNDS = 2  # of the loop of offlining, after which somebody presses Ctrl-C
 RANGE = PAGES_PER_SECTION - 1024  # of a memory block, where its last 4 MiB begin: alloc_contig_range() wants them
 STAGES = {"offline": ("look", "isolate", "move", "test"), "contig": ("isolate", "move", "test"), "allocate": ()}
 EARLY = ("look", "isolate")
-WHO = {"offlining": "offline", "alloc_contig_range()": "contig", "ordinary allocation": "allocate"}
+WHO = {"offlining": "offline", "alloc_contig_range()": "contig", "a program": "allocate"}
 ZONES = {"ZONE_MOVABLE": "Movable", "ZONE_NORMAL": "Normal"}
 
 
@@ -75,8 +75,8 @@ CASES = {
                   (PROGRAM, at(HERE, "pagevec"))),
 }  # fmt: skip
 SPECIAL = {
-    "pinned page": "pin", "boot allocation": "boot", "memory hole": "hole", "poisoned page": "poison",
-    "PG_offline, the driver helps": "driver", "PG_offline, nobody helps": "offline",
+    "pinned page": "pin", "page taken at boot": "boot", "memory hole": "hole", "poisoned page": "poison",
+    "PG_offline, driver helps": "driver", "PG_offline, nobody helps": "offline",
 }  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def mark(end: End) -> Mark:
         return Mark("ok", "goes" if end.who == "offline" else "taken")
     if end.errno == "EINTR":
         return Mark("warn", "no end")
-    return Mark("bad", f"-{end.errno} {end.when}")
+    return Mark("bad", f"{end.errno} {end.when}")
 
 
 def scene() -> Lab:
@@ -314,10 +314,16 @@ def scene() -> Lab:
     return Lab("Two who ask", Emptying(), [cases, Choice("who", "Who comes", dict(list(WHO.items())[:2]))])
 
 
-def special_cases(patches: Collection[ChangeName] = SERIES[-1]) -> Matrix:
+def endings(patches: Collection[ChangeName] = SERIES[-1]) -> dict[tuple[str, str], End]:
+    """How each special case ends for each caller, in a kernel with these patches."""
+    setting = Setting({}, frozenset(patches), [])
+    return {(case, who): Emptying(case, who).end(setting) for case in SPECIAL.values() for who in WHO.values()}
+
+
+def special_cases() -> Matrix:
     """The special cases of the comment, and who asks."""
     cases, callers = Choice("case", "In the way", SPECIAL), Choice("who", "Who", WHO)
-    return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark, patches)
+    return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark)
 
 
 def both_zones() -> Matrix:
