@@ -78,6 +78,10 @@ SPECIAL = {
     "pinned page": "pin", "page taken at boot": "boot", "memory hole": "hole", "poisoned page": "poison",
     "PG_offline, driver helps": "driver", "PG_offline, nobody helps": "offline",
 }  # fmt: skip
+MISTAKEN = {
+    "page of the kernel's": "slab", "poisoned page": "poison", "PG_offline page": "offline", "pinned page": "pin",
+    "page in a pagevec": "fresh",
+}  # fmt: skip
 
 
 # -- who comes -----------------------------------------------------------------------------------------
@@ -314,21 +318,23 @@ def scene() -> Lab:
     return Lab("Two who ask", Emptying(), [cases, Choice("who", "Who comes", dict(list(WHO.items())[:2]))])
 
 
-def endings(patches: Collection[ChangeName] = SERIES[-1]) -> dict[tuple[str, str], End]:
-    """How each special case ends for each caller, in a kernel with these patches."""
+def endings(
+    patches: Collection[ChangeName] = SERIES[-1],
+    cases: Collection[str] = tuple(SPECIAL.values()),
+    zone: str = "Movable",
+) -> dict[tuple[str, str], End]:
+    """How each case ends for each caller, in a kernel with these patches and in this zone."""
     setting = Setting({}, frozenset(patches), [])
-    return {(case, who): Emptying(case, who).end(setting) for case in SPECIAL.values() for who in WHO.values()}
+    return {(case, who): Emptying(case, who, zone).end(setting) for case in cases for who in WHO.values()}
 
 
-def special_cases() -> Matrix:
+def special_cases() -> Lab:
     """The special cases of the comment, and who asks."""
     cases, callers = Choice("case", "In the way", SPECIAL), Choice("who", "Who", WHO)
     return Matrix("Who is stopped by what?", Emptying(), cases, callers, mark)
 
 
-def both_zones() -> Matrix:
+def both_zones() -> Lab:
     """What alloc_contig_range() makes of it in ZONE_MOVABLE and in a kernel zone."""
-    cases = {"page of the kernel's": "slab", "poisoned page": "poison", "PG_offline page": "offline",
-             "pinned page": "pin", "page in a pagevec": "fresh"}  # fmt: skip
-    kinds, zones = Choice("case", "In the way", cases), Choice("zone", "Zone", ZONES)
+    kinds, zones = Choice("case", "In the way", MISTAKEN), Choice("zone", "Zone", ZONES)
     return Matrix("alloc_contig_range() in two zones", Emptying(who="contig", zone="$zone"), kinds, zones, mark)
