@@ -47,15 +47,23 @@ def draw_plugged(text: str, x: float, y: float, full: float, end: float, at: flo
 
     x and end: where a text may begin and end; full: the end of the bar; at: the mark.
     """
-    wide = BOLD * len(text)
-    spots = (x, at + 8, full + 6, end - wide, at - 8 - wide)
-    free = [spot for spot in spots if x <= spot <= end - wide and not spot - 5 < at < spot + wide + 5]
+    wide, free = BOLD * len(text), beside(text, x, full, end, at)
+    if not free:  # a short bar, with the mark in its middle
+        text = text.removeprefix("plugged ")
+        wide, free = BOLD * len(text), beside(text, x, full, end, at)
     left = min(free, key=lambda spot: (spot + wide >= full, spot < full), default=end - wide)
     if left + wide < full:
         yield words(left, y + 36, text, "strong on-tag")
     else:
         yield rect(left - 2, y + 23.5, wide, 15, "plate", 3)
         yield words(left, y + 36, text, "strong")
+
+
+def beside(text: str, x: float, full: float, end: float, at: float) -> list[float]:
+    """Where a text may begin so that the mark does not run through it."""
+    wide = BOLD * len(text)
+    spots = (x, at + 8, full + 6, end - wide, at - 8 - wide)
+    return [spot for spot in spots if x <= spot <= end - wide and not spot - 5 < at < spot + wide + 5]
 
 
 def height(width: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from mmsim.draw.figure import Figure, logged, plural
+from mmsim.draw.figure import Figure, logged
 from mmsim.draw.race_facts import place
 from mmsim.draw.race_steps import NOWHERE, Actor, Cell, RaceStep
 from mmsim.mm.mmzone import pageblock_nr_pages
@@ -39,16 +39,15 @@ class RaceFigure(Figure):
 
     def body(self) -> str:
         """What is so now, and then the listing: beside the state where there is room, folded while nobody is in it."""
-        step = self.step
-        code, state = listing(step), f"{elsewhere(step)}{facts(step)}"
+        step, code = self.step, listing(self.step)
         name = f'<code translate="no">{step.function}()</code>'
         if inside(step):
             ran = f'<div class="mmsim-ran"><p>{name}</p>{code}</div>'
-            rest = f'<div class="mmsim-cols"><div>{state}{variables(step)}</div>{ran}</div>'
+            rest = f'<div class="mmsim-cols"><div>{variables(step)}{log(step)}</div>{ran}</div>'
         else:
-            fold = f"<details><summary>Nobody is in {name} now: its lines</summary>{code}</details>"
-            rest = f'<div class="mmsim-away">{state}</div>{fold}'
-        return f'<div class="mmsim-race">{reason(step)}{blocks(step)}{rest}{dots(step)}</div>'
+            rest = f"{log(step)}<details><summary>Nobody is in {name} now: its lines</summary>{code}</details>"
+        state = f'<div class="mmsim-now">{elsewhere(step)}{locks(step)}</div>'
+        return f'<div class="mmsim-race">{reason(step)}{blocks(step)}{state}{rest}{dots(step)}</div>'
 
 
 # -- pieces of HTML ----------------------------------------------------------------------------------
@@ -131,17 +130,22 @@ def cell(step: RaceStep, actor: Actor, index: int) -> str:
     return f'<td class="mmsim-new {kind(step, actor.number)}"><b>{code}</b></td>' if new else f"<td>{code}</td>"
 
 
-def facts(step: RaceStep) -> str:
-    """Locks and log."""
+def locks(step: RaceStep) -> str:
+    """Who has which lock."""
     rows = []
     for lock in step.locks:
         state = f"held by {escape(lock.owner)}" if lock.owner else "free"
         note = f"<small>{escape(lock.note)}</small>" if lock.note else ""
         rows.append(f'<dt><code translate="no">{lock.name}</code></dt><dd><b>{state}</b> {note}</dd>')
+    return f'<dl class="mmsim-facts">{"".join(rows)}</dl>' if rows else ""
+
+
+def log(step: RaceStep) -> str:
+    """What the kernel has logged so far."""
     lines = [(text, "mmsim-loud" if new and loud else "") for text, loud, new in step.log if not text.startswith("---")]
-    log = "".join(f'<code class="{name}">{logged(text)}</code>' for text, name in lines)
-    rows.append(f'<dt>log</dt><dd translate="no">{log}</dd>' if log else "<dt>log</dt><dd>empty</dd>")
-    return f'<dl class="mmsim-facts">{"".join(rows)}</dl>'
+    code = "".join(f'<code class="{name}">{logged(text)}</code>' for text, name in lines)
+    said = f'<dd translate="no">{code}</dd>' if code else "<dd>empty</dd>"
+    return f'<dl class="mmsim-facts"><dt>log</dt>{said}</dl>'
 
 
 def reason(step: RaceStep) -> str:
@@ -157,8 +161,7 @@ def blocks(step: RaceStep) -> str:
         isolated = now.label == "Isolate"
         by = ""
         if isolated:
-            who = next((actor.name for actor in step.actors if actor.number == now.by), "")
-            by = f" by {badge(step, now.by)} {escape(who)}" if now.by is not None else " before the race"
+            by = f" by {badge(step, now.by, spoken=True)}" if now.by is not None else " before the race"
         label = f'<b class="mmsim-tag" translate="no">{now.label}</b>' if isolated else f"<span>{now.label}</span>"
         did = '<b class="mmsim-busy">▲ busy</b>' if now.busy else "<b>changed</b>" if now.changed else ""
         look = " mmsim-iso" if isolated else " mmsim-nowhere" if now.label == NOWHERE else ""
@@ -172,7 +175,7 @@ def blocks(step: RaceStep) -> str:
 def span(now: Cell) -> str:
     """Where a cell begins, and how many pageblocks it is."""
     count = (now.last - now.first) // pageblock_nr_pages + 1
-    return place(now.first) + (f" · {plural(count, 'pageblock')}" if count > 1 else "")
+    return f"{count} from {place(now.first)}" if count > 1 else place(now.first)
 
 
 def dots(step: RaceStep) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import keyword
+import re
 import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,8 +149,13 @@ def row(line: Line, number: int | None) -> str:
     note = number_of(number) if number else ""
     return (
         f'<div class="mmsim-ln mmsim-{line.kind}">{sign(line.kind)}'
-        f'<code translate="no" style="--mmsim-hang:{hang}ch">{line.html}</code>{note}</div>'
+        f'<code translate="no" style="--mmsim-hang:{hang}ch">{breakable(line.html)}</code>{note}</div>'
     )
+
+
+def breakable(code: str) -> str:
+    """Code as HTML that may be broken behind a long name's bracket or a point, so that no name need be."""
+    return re.sub(r"(?<=\w{8}[(\[])|(?<=\w{4}\.)(?=\w)", "<wbr>", code)
 
 
 def number_of(note: int) -> str:
