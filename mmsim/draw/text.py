@@ -234,10 +234,10 @@ def log(
     since, until: numbers of events, e.g. `len(machine.trace)` of a moment before; by default all. most: so many lines
     are shown, the first ones, and it is said how many there are.
     """
-    logged = [e for e in events_of(source)[since:until] if e.logged]
-    events = logged[:most]
+    found = [e for e in events_of(source)[since:until] if e.logged]
+    events = found[:most]
     lines = [str(event) for event in events]
-    more = f"The first {len(lines)} of " if len(lines) < len(logged) else ""
+    more = f"The first {len(lines)} of " if len(lines) < len(found) else ""
     if not events:
         return Document(title, "Nothing was logged.", "", "(nothing was logged)")
     content = "\n".join(
@@ -249,7 +249,7 @@ def log(
         f'<pre class="mmsim-log" translate="no" tabindex="0" role="group" aria-label="{escape(title)}">'
         f"{content}</pre>"
     )
-    return Document(title, f"{more}{plural(len(logged), 'line')}.", pre, plain)
+    return Document(title, f"{more}{plural(len(found), 'line')}.", pre, plain)
 
 
 def events_of(source: Machine | Result | Outcome) -> Sequence[Event]:
