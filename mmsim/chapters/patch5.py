@@ -65,10 +65,10 @@ def after() -> Lab:
     return Lab("The same guest, with a switch", story(of_use), [SHRINK], patches=STAGES[4], toggles=[5])
 
 
-def offline_and_host(requested: str = "128M") -> Race:
-    """Somebody offlines a block of ZONE_MOVABLE while the host wants 4 MiB of it back."""
+def offline_and_host(requested: str = "128M", zone: str = "movable") -> Race:
+    """Somebody offlines a block of ZONE_MOVABLE, or of a kernel zone, while the host wants 4 MiB of it back."""
     return Race(
-        {"cmdline": "memhp_default_state=online_movable", "virtio_mem": {"requested": requested}},
+        {"cmdline": f"memhp_default_state=online_{zone}", "virtio_mem": {"requested": requested}},
         [
             {"do": "write", "label": "offline", "path": "memory32/state", "value": "offline"},
             {"do": "resize", "label": "host", "to": "124M"},

@@ -1,5 +1,6 @@
 """Pictures as SVG or HTML text, each with its equivalent in plain text. Standard library only, no script."""
 
+from mmsim.draw.board import Lane, Stage, board, orders
 from mmsim.draw.figure import Document, Figure, Picture, Table, table
 from mmsim.draw.frames import frames, one_by_one
 from mmsim.draw.guests import Guest, guests
@@ -19,8 +20,8 @@ from mmsim.draw.text import diff, listing, log
 from mmsim.draw.zones import zones
 
 __all__ = [
-    "Attempt", "Document", "Figure", "Guest", "Mark", "Picture", "Place", "RaceStep", "Side", "Snapshot", "Strip",
-    "Table", "attempt", "diff", "ending", "film", "frames", "guests", "hearing", "hidden", "listing", "log", "matrix",
-    "notices", "one_by_one", "outcomes", "pageblock_row", "places", "race_step", "race_steps", "schedule", "snapshot",
-    "strip", "table", "talk", "worst", "zones",
+    "Attempt", "Document", "Figure", "Guest", "Lane", "Mark", "Picture", "Place", "RaceStep", "Side", "Snapshot",
+    "Stage", "Strip", "Table", "attempt", "board", "diff", "ending", "film", "frames", "guests", "hearing", "hidden",
+    "listing", "log", "matrix", "notices", "one_by_one", "orders", "outcomes", "pageblock_row", "places", "race_step",
+    "race_steps", "schedule", "snapshot", "strip", "table", "talk", "worst", "zones",
 ]  # fmt: skip

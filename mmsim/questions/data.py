@@ -47,7 +47,7 @@ SLUG = text("a slug: small letters, digits and -", "[a-z0-9]+(-[a-z0-9]+)*")
 FACTS_OF = text("a path into the facts, such as errno, plugged or zones.Movable.free", r"[a-z_]+(\.[A-Za-z0-9_:+-]+)*")
 TEXTS = also(list_of(SOME), "at least one")
 CHOICE = obj({"text": SOME, "predicts?": TABLE, "sets?": ANY, "reason?": SOME})
-LINE = obj({"text": SOME, "when?": TABLE, "step?": TABLE})
+LINE = obj({"text": SOME, "when?": TABLE, "step?": TABLE, "patch?": integer(1, 6)})
 FIELD = also(
     obj({
         "name": NAME, "label": SOME, "kind?": enum("number size pfn errno yesno steps code text patches"),
@@ -291,8 +291,9 @@ def check_field(field: Object, question: Object, path: str) -> None:
         if set(choice) != set(keys):
             raise ScenarioError(f"{path}.choice[{index}]", f"the keys {', '.join(keys)}", ", ".join(choice))
     for index, line in enumerate(field.get("line", ())):
-        if ("step" in line) == ("when" in line) or ("step" in line) != ("step" in field["line"][0]):
-            raise ScenarioError(f"{path}.line[{index}]", "step in all lines, or when in all", ", ".join(line))
+        if set(line) != set(field["line"][0]) or len(line) != 2:
+            what = "one of step, when and patch, the same in all lines"
+            raise ScenarioError(f"{path}.line[{index}]", what, ", ".join(line))
     if ("asks" in field or "holds" in field) and question["kind"] != "write" and "reason" not in field:
         raise ScenarioError(path, "the key reason", ", ".join(field))
     cases = question.get("cases", {})

@@ -1,4 +1,5 @@
-"""Lines to be put in order: steps whose run has to reach a goal, or events that a run has in an order of its own."""
+"""Lines to be put in order: steps whose run has to reach a goal, patches with which each kernel on the way has to keep
+to one, or events that a run has in an order of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ from typing import Any
 from mmsim.draw.race_steps import race_steps
 from mmsim.machine.machine import Machine
 from mmsim.questions.answers import arrange
+from mmsim.questions.claims import kernel
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
-from mmsim.questions.judging import missed, number
+from mmsim.questions.judging import missed, number, row
 from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import Moment, moment, moves, named, nearest, watch
 from mmsim.questions.verdicts import Part, Row, opened
@@ -32,7 +34,12 @@ def read(question: Filled, field: Object, said: Any) -> list[Line]:
 
 
 def judge(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
-    """The verdict on an order: what was put at each place beside what belongs there, and if all is well the reason."""
+    """The verdict on an order: what was put at each place beside what belongs there, and if all is well the reason.
+
+    Of patches several orders may be right, so what is said of each kernel on the way stands there instead.
+    """
+    if "patch" in lines[0]:
+        return by_stage(question, field, lines)
     part = by_goal(question, field, lines) if "step" in lines[0] else by_run(question, field, lines)
     there = lines if part.right else arranged(question, field, lines)
     rows = tuple(
@@ -49,10 +56,11 @@ def reason(question: Filled, field: Object) -> str:
 
 def arranged(question: Filled, field: Object, lines: Sequence[Line]) -> tuple[Line, ...]:
     """The lines in an order that is right; those that come at the same time stay in theirs."""
-    if "step" not in lines[0]:
+    if "when" in lines[0]:
         when = times(question, field)[0]
         return tuple(sorted(lines, key=lambda line: when[line["text"]]))
-    right = next((order for order in permutations(lines) if by_goal(question, field, order).right), None)
+    way = by_goal if "step" in lines[0] else by_stage
+    right = next((order for order in permutations(lines) if way(question, field, order).right), None)
     if right is None:
         raise question.error(f".field[{field['name']}]", "lines of which an order reaches the goal", "none")
     return right
@@ -112,6 +120,26 @@ def can(question: Filled, steps: Sequence[Object]) -> bool:
     except ScenarioError:
         return False
     return True
+
+
+# -- patches that are applied one after the other ------------------------------------------------------
+
+
+def by_stage(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
+    """Apply the patches in the reader's order, and look whether the goal holds with each kernel on the way."""
+    bare = question.scene()
+    goal = [fact for _, fact in question.facts(question.data["goal"], ".goal")]
+    scenes = [replace(bare, patches=bare.patches | {line["patch"] for line in lines[:count]})
+              for count in range(len(lines) + 1)]  # fmt: skip
+    rows: list[Row] = []
+    for scene in scenes:
+        for finding in watch(scene, goal):
+            found = row(question, field, "", finding)
+            rows.append(replace(found, what=f"{kernel(sorted(scene.patches))}, {found.what}"))
+            if not finding.holds:
+                run = opened(scene, finding.schedule, number(finding.moment))
+                return Part((field["name"],), False, tuple(rows), finding.moment, "", run)
+    return Part((field["name"],), True, tuple(rows), None, reason(question, field), opened(scenes[-1]))
 
 
 # -- events that a run has in an order of its own ----------------------------------------------------
