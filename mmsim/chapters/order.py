@@ -73,13 +73,18 @@ def every_order(zone: str) -> dict[Order, int]:
 # -- the board -----------------------------------------------------------------------------------------------
 
 
-def lane(name: str, cards: Order, zone: str, seen: Collection[int] = (), here: int | None = None) -> Lane:
-    """An order with its stages; all of them are seen if none are named."""
-    kernels = [frozenset[ChangeName](cards[:count]) for count in range(len(cards) + 1)]
-    shown = seen or range(len(kernels))
-    stages = [Stage(level(k, zone), boot_page_warns(k, zone)) if n in shown else Stage(0, False)
-              for n, k in enumerate(kernels)]  # fmt: skip
+def lane(name: str, cards: Order, zone: str, seen: Collection[int] = (), here: int | None = None,
+         boots: bool = True) -> Lane:
+    """An order with its stages; all of them are seen if none are named. boots: tell what a boot page does, too."""
+    shown = seen or range(len(cards) + 1)
+    stages = [stage(frozenset(cards[:count]), zone, boots) if count in shown else Stage(0, False if boots else None)
+              for count in range(len(cards) + 1)]  # fmt: skip
     return Lane(name, [(number, WORDS[number]) for number in cards], stages, shown, here)
+
+
+def stage(patches: frozenset[ChangeName], zone: str, boots: bool) -> Stage:
+    """What can happen in a kernel."""
+    return Stage(level(patches, zone), boot_page_warns(patches, zone) if boots else None)
 
 
 def ordered(swaps: Sequence[dict[str, int]]) -> Order:
@@ -104,14 +109,15 @@ class Board:
         """The board up to a stage, and what is so there."""
         mine = lane("Your order", cards, zone, range(step + 1), step)
         lanes = [mine, lane("The real order", REAL, zone)] if step == len(cards) else [mine]
-        picture = draw.board(lanes, "How bad can it get on the way?", about(zone))
+        boot = "Below it, a block with a boot allocation is to go offline."
+        picture = draw.board(lanes, "How bad can it get on the way?", f"{about(zone)} {boot}")
         return View(picture, f"Stage {step} of {len(cards)}, {ending(cards[:step], zone)}{verdict(mine, step)}")
 
 
 def about(zone: str) -> str:
-    """The scene of the board."""
+    """The race, and what is drawn of it."""
     race = f"An administrator offlines memory32, which is in {zone}, while the host takes 4 MiB of it back"
-    return f"{race}: the worst of every order of events. Below it, a block with a boot allocation is to go offline."
+    return f"{race}: the worst of every order of events."
 
 
 def ending(patches: Order, zone: str) -> str:
@@ -144,7 +150,7 @@ def every(zone: str) -> Figure:
     warn, crash = (sum(level == n for level in levels.values()) for n in worse)
     said = (f"The same race, memory32 in {zone}: {crash} of {len(levels)} orders have a stage that can crash, {warn} "
             f"more one that can warn, and {len(levels) - crash - warn} never do worse than EBUSY.")  # fmt: skip
-    return draw.orders(levels, {REAL: "the real one"}, "All orders", said)
+    return draw.orders(levels, {REAL: "real"}, "All orders", said)
 
 
 # -- every subset --------------------------------------------------------------------------------------------
@@ -176,7 +182,7 @@ class Bisection:
     def view(self, tries: Sequence[int], zone: str, step: int) -> View:
         """What is known after so many tries."""
         known = {0, len(PICKED), *tries[:step]}
-        tree = lane("The tree", PICKED, zone, known, tries[step - 1] if step else None)
+        tree = lane("The tree", PICKED, zone, known, tries[step - 1] if step else None, boots=False)
         title = "After which patch can it crash?"
         return View(draw.board([tree], title, about(zone)), f"Tries: {step}. {left(tree)}")
 

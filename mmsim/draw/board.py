@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
+from itertools import pairwise
 
 from mmsim.draw.figure import Document, Table, num, rect
 from mmsim.draw.paint import words
@@ -21,10 +22,10 @@ CARD = 32  # height of a card
 
 @dataclass(frozen=True)
 class Stage:
-    """A kernel on the way: its level, and whether a boot page in the way makes it warn."""
+    """A kernel on the way: its level, and whether a boot page in the way makes it warn; None if that isn't told."""
 
     level: int
-    boot: bool
+    boot: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Lane:
         """The highest level that is seen."""
         return max(self.stages[n].level for n in self.seen)
 
+    @property
+    def boots(self) -> bool:
+        """Is it told what a boot page does?"""
+        return self.stages[0].boot is not None
+
 
 def board(lanes: Sequence[Lane], title: str, description: str = "") -> Strip:
     """Orders one below the other. On a wide page the stages go from left to right, on a narrow one downwards."""
@@ -54,7 +60,8 @@ def board(lanes: Sequence[Lane], title: str, description: str = "") -> Strip:
         for lane in lanes
     )
     rows = tuple(row for lane in lanes for row in told(lane))
-    return Strip(title, description, content, Table(("order", "stage", "patches", "it can", "a boot page"), rows))
+    header = ("order", "stage", "patches", "at worst") + (("a boot page",) if lanes[0].boots else ())
+    return Strip(title, description, content, Table(header, rows))
 
 
 def told(lane: Lane) -> Iterator[tuple[str, ...]]:
@@ -62,12 +69,12 @@ def told(lane: Lane) -> Iterator[tuple[str, ...]]:
     for number in sorted(lane.seen):
         stage, so_far = lane.stages[number], sorted(n for n, _ in lane.cards[:number])
         names = ", ".join(map(str, so_far)) or "none"
-        yield lane.name, str(number), names, " ".join(SAID[stage.level]), boot_word(stage)
+        yield (lane.name, str(number), names, " ".join(SAID[stage.level]), *([boot_word(stage)] if lane.boots else []))
 
 
 def boot_word(stage: Stage) -> str:
     """What comes of a boot page in the way."""
-    return "▲ warns" if stage.boot else "– quiet"
+    return "" if stage.boot is None else "▲ warns" if stage.boot else "– quiet"
 
 
 # -- drawn -------------------------------------------------------------------------------------------------
@@ -87,38 +94,42 @@ def across(lane: Lane) -> tuple[list[str], float]:
     at = [(left + step * (n + 0.5), (3 - stage.level + 0.5) * HIGH) for n, stage in enumerate(lane.stages)]
     for n in steps(lane):
         (x, y), (x2, y2) = at[n], at[n + 1]
-        parts.append(line(f"M{num(x)} {num(y)}H{num((x + x2) / 2)}V{num(y2)}H{num(x2)}"))
+        parts.append(line(f"M{num(x + 42)} {num(y)}H{num((x + x2) / 2)}V{num(y2)}H{num(x2 - 42)}"))
     for n, (number, word) in enumerate(lane.cards):
         parts += card(number, word, left + step * (n + 1) - 53, cards, 106)
-    parts += [words(left - 8, bottom + 20, "a boot", "end"), words(left - 8, bottom + 35, "page", "end")]
+    if lane.boots:
+        parts += [words(left - 8, bottom + 20, "a boot", "end"), words(left - 8, bottom + 35, "page", "end")]
     for n, (x, y) in enumerate(at):
         if n in lane.seen:
             parts += stop(lane, n, x, y, 84, " ".join(SAID[lane.stages[n].level]))
             parts += boot(lane.stages[n], x - 40, bottom + 12, 80, boot_word(lane.stages[n]))
         else:
             parts.append(unseen(x, 3.5 * HIGH))
-    return parts, bottom + 12 + ROOM + 2
+    return parts, bottom + (12 + ROOM if lane.boots else 0) + 2
 
 
 def downwards(lane: Lane) -> tuple[list[str], float]:
     """The stages downwards, a card between each two of them; the levels are columns."""
-    column, high, top = 49.0, HIGH + CARD + 8.0, 38.0
+    edges, high, top = (0.0, 54.0, 104.0, 148.0, 192.0), HIGH + CARD + 8.0, 38.0
+    middles = [(left + right) / 2 for left, right in pairwise(edges)]
     height = top + high * len(lane.cards) + HIGH
-    parts = list(bands(lambda level: rect(column * level, 0, column, height, f"band-{LEVELS[level]}")))
-    parts += [words(column * (n + 0.5), 16, name, "mid") for n, name in enumerate(LEVELS)]
-    parts += [words(227, 16, "a boot", "mid"), words(227, 31, "page", "mid")]
-    at = [(column * (stage.level + 0.5), top + high * n + HIGH / 2) for n, stage in enumerate(lane.stages)]
+    parts = list(bands(lambda level: rect(edges[level], 0, edges[level + 1] - edges[level], height,
+                                          f"band-{LEVELS[level]}")))  # fmt: skip
+    parts += [words(x, 16, name, "mid") for x, name in zip(middles, LEVELS, strict=True)]
+    if lane.boots:
+        parts += [words(227, 16, "a boot", "mid"), words(227, 31, "page", "mid")]
+    at = [(middles[stage.level], top + high * n + HIGH / 2) for n, stage in enumerate(lane.stages)]
     for n in steps(lane):
         (x, y), (x2, y2) = at[n], at[n + 1]
-        parts.append(line(f"M{num(x)} {num(y)}V{num((y + y2) / 2)}H{num(x2)}V{num(y2)}"))
+        parts.append(line(f"M{num(x)} {num(y + 12)}V{num((y + y2) / 2)}H{num(x2)}V{num(y2 - 12)}"))
     for n, (number, word) in enumerate(lane.cards):
-        parts += card(number, word, 4, top + high * n + HIGH + 4, 188)
+        parts += card(number, word, 2, top + high * n + HIGH + 4, 188)
     for n, (x, y) in enumerate(at):
         if n in lane.seen:
-            parts += stop(lane, n, x, y, 42, SAID[lane.stages[n].level][0])
+            parts += stop(lane, n, x, y, 38, SAID[lane.stages[n].level][0])
             parts += boot(lane.stages[n], 200, y - ROOM / 2, 55, boot_word(lane.stages[n]).replace("warns", "warn"))
         else:
-            parts.append(unseen(column / 2, y))
+            parts.append(unseen(middles[0], y))
     return parts, height
 
 
@@ -155,6 +166,8 @@ def stop(lane: Lane, number: int, x: float, y: float, width: float, text: str) -
 
 def boot(stage: Stage, x: float, y: float, width: float, text: str) -> Iterator[str]:
     """What a boot page does at a stage."""
+    if not text:
+        return
     yield rect(x, y, width, ROOM - 2, f"stop stop-{'warn' if stage.boot else 'nothing'}", 5)
     yield words(x + width / 2, y + 17, text, "mid")
 
