@@ -140,7 +140,7 @@ def board() -> Lab:
     """Four cards whose neighbours can be swapped."""
     places = ("1st and 2nd", "2nd and 3rd", "3rd and 4th")
     swaps = {f"Swap {where}": [{"swap": n}] for n, where in enumerate(places)}
-    return Lab("Four patches in an order", Board(), [PLACE], swaps, verbs=("Back", "Apply the next patch"))
+    return Lab("Four patches in an order", Board(), [PLACE], swaps)
 
 
 def every(zone: str) -> Figure:
