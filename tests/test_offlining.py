@@ -29,9 +29,8 @@ def views(way, zone):
 def test_the_captions_number_the_steps(way, zone):
     says = [view.says for view in views(way, zone)[0]]
     numbers = [int(said[0]) for said in says if said[0].isdigit()]
-    assert numbers == sorted(numbers)
-    assert set(numbers) == set(range(1, numbers[-1] + 1))
-    assert all(said.startswith(("Undone:", "The end:")) for said in says[len(numbers) :])
+    assert numbers == list(range(1, numbers[-1] + 1)), "as the slider counts"
+    assert all(said.startswith(("Undone.", "Cancelled.", "The end.")) for said in says[len(numbers) :])
 
 
 @pytest.mark.parametrize(("way", "zone"), WAYS)
@@ -42,7 +41,7 @@ def test_a_run_that_fails_opens_at_the_step_that_decides(way, zone):
 @pytest.mark.parametrize(("way", "zone"), WAYS)
 def test_what_has_moved_stays_only_where_something_had(way, zone):
     steps = [view.says for view in views(way, zone)[0]]
-    undone = [said for said in steps if said.startswith("Undone: the isolation")]
+    undone = [said for said in steps if said.startswith("Undone.")]
     moved = any("have been migrated" in said for said in steps)
     words = "What has moved stays" if moved else "Nothing had moved"
     assert all(words in said for said in undone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmsim import draw
@@ -149,25 +149,47 @@ def offline(machine: Machine) -> Result:
 def told(machine: Machine) -> Telling:
     """memory1 of this machine goes offline, or doesn't: then the moment is seen first that decides it."""
     since, ends = len(machine.trace), list[Result]()
-    shots = draw.film(machine, lambda: ends.append(offline(machine)), *MOMENTS, first=0, last=1)
+    first, *others, last = draw.film(machine, lambda: ends.append(offline(machine)), *MOMENTS, first=0, last=1)
     events = machine.trace.events
-    says = [LOOK, *(moment(events[shot.mark - 1], shot, has_moved(events[since : shot.mark])) for shot in shots[1:-1])]
-    start = next((step for step, said in enumerate(says) if said.startswith(UNDO)), 1)
-    says.append(SAYS[ends[0].errno])
-    return Telling(len(shots), lambda step: view(machine, shots[step - 1], says[step - 1], since), start, first=1)
+    moments = [Moment(*LOOK, first)]
+    for shot in others:
+        moment = Moment(*happened(events[shot.mark - 1], shot, has_moved(events[since : shot.mark])), shot)
+        moments[-1:] = moments[-1].then(moment)
+    start = next((step for step, moment in enumerate(moments) if moment.head == UNDONE), 1)
+    moments.append(Moment(*SAYS[ends[0].errno], last))
+    return Telling(len(moments), lambda step: view(machine, moments[step - 1], since), start, first=1)
 
 
-def view(machine: Machine, shot: Snapshot, says: str, since: int) -> View:
+@dataclass(frozen=True)
+class Moment:
+    """A step of offline_pages() with its number, or what follows; what has happened in it, and what it looks like."""
+
+    head: str
+    says: str
+    shot: Snapshot
+
+    def then(self, after: Moment) -> list[Moment]:
+        """Both, or one if they are of the same step: it shows what has moved, if anything has."""
+        if self.head != after.head:
+            return [self, after]
+        shot = self.shot if self.shot.moves else after.shot
+        return [Moment(self.head, f"{self.says} {after.says}", replace(shot, mark=after.shot.mark))]
+
+
+def view(machine: Machine, moment: Moment, since: int) -> View:
     """Both memory blocks at one moment, who has been told so far, and how the log begins."""
-    picture = draw.strip(shot, title="memory0 and memory1")
-    until = logged_until(machine.trace.events, shot.mark)
-    log = draw.log(machine, "Kernel log", since, until, LINES)
-    logged = any(event.logged for event in machine.trace.events[since:until])
-    return View(picture, says, [draw.notices(machine, since, shot.mark, "Who has been told"), *([log] * logged)])
+    mark = moment.shot.mark
+    until = logged_until(machine.trace.events, mark)
+    after = [draw.notices(machine, since, mark, "Who has been told")]
+    if any(event.logged for event in machine.trace.events[since:until]):
+        after.append(draw.log(machine, "Kernel log", since, until, LINES))
+    return View(draw.strip(moment.shot, title="memory0 and memory1"), f"{moment.head}. {moment.says}", after)
 
 
 def logged_until(events: Sequence[Event], mark: int) -> int:
-    """The number of the event behind the lines that the log gets at a moment: a dumped page has several."""
+    """The number of the event behind the lines that the log gets at a moment: those of a dumped page are to come."""
+    if events[mark - 1].kind != "dump":
+        return mark
     return next((number for number in range(mark, len(events)) if not events[number].logged), len(events))
 
 
@@ -176,42 +198,42 @@ def has_moved(events: Sequence[Event]) -> bool:
     return any(event.kind == "migrate" for event in events)
 
 
-def moment(event: Event, shot: Snapshot, moved: bool) -> str:
-    """The step of offline_pages(), and what has just happened."""
+def happened(event: Event, shot: Snapshot, moved: bool) -> tuple[str, str]:
+    """The step of offline_pages() or what follows, and what has just happened."""
     data: Any = event.data
-    isolated = shot.blocks[-1].types.count("Isolate")
     if event.kind == "isolate":
-        return isolating(isolated, moved)
+        return isolating(shot.blocks[-1].types.count("Isolate"), moved)
     if event.kind == "migrate":
-        return f"4 Migrate: {sum(move.pages for move in shot.moves):,} pages have been migrated to memory0."
+        return MIGRATE, f"{sum(move.pages for move in shot.moves):,} pages have been migrated to memory0."
     if event.kind == "veto":
-        return f"3 Tell: {data[0]} objects. Whoever comes after {data[0]} isn't asked."
+        return TELL, f"{data[0]} objects. Whoever comes after {data[0]} isn't asked."
     return SAYS[data[1] if event.kind == "notify" else data if event.kind == "test" else event.text]
 
 
-def isolating(pageblocks: int, moved: bool) -> str:
+def isolating(pageblocks: int, moved: bool) -> tuple[str, str]:
     """How far isolation has come, or that it is undone."""
+    stays = "What has moved stays where it is." if moved else "Nothing had moved."
     if pageblocks == 0:
-        return f"{UNDO} the isolation. {'What has moved stays where it is.' if moved else 'Nothing had moved.'}"
+        return UNDONE, f"The pageblocks are no longer isolated. {stays}"
     if pageblocks == 64:
-        return "2 Isolate: all 64 pageblocks are isolated, so nobody gets a page here any more."
-    return f"2 Isolate: {pageblocks} pageblocks are isolated; the next one can't be."
+        return ISOLATE, "All 64 pageblocks are isolated, so nobody gets a page here any more."
+    return ISOLATE, f"{pageblocks} pageblocks are isolated; the next one can't be."
 
 
-LOOK = "1 Look: offline is written to memory1/state. All of the block is memory, and in one zone."
-UNDO = "Undone:"
+ISOLATE, TELL, MIGRATE, TEST, UNDONE = "2 Isolate", "3 Tell", "4 Migrate", "5 Test", "Undone"
+LOOK = "1 Look", "The word offline is written to memory1/state. All of the block is memory, and in one zone."
 PATIENCE = f"It is tried again, round after round, until somebody presses Ctrl-C: here after {ROUNDS} rounds."
-SAYS: dict[object, str] = {
-    "MEM_GOING_OFFLINE": "3 Tell: MEM_GOING_OFFLINE. Who has registered is told, one after the other, and may object.",
-    "MEM_CANCEL_OFFLINE": "Undone: MEM_CANCEL_OFFLINE. All are told that it isn't going to happen.",
-    "MEM_OFFLINE": "6 Leave: MEM_OFFLINE. The allocator has lost the pages, and all are told.",
-    "unmovable page": "2 Isolate: it meets a page that it holds to be unmovable, and the log names it.",
-    "isolation failed": "4 Migrate: nobody can move kernel data, and the log says so. The other pages can be moved.",
-    "migration failure": f"4 Migrate: what is left can't be migrated. {PATIENCE}",
-    True: "5 Test: all pages are free.",
-    False: f"5 Test: not all pages are free, and none is left that could be migrated. {PATIENCE}",
-    "0": "The end: memory1 is offline, and its pages have left the zone.",
-    "EBUSY": "The end: -EBUSY, at once. memory1 is online as before, and nobody was told.",
-    "EINTR": "The end: -EINTR. The signal has stopped it, and memory1 is online again.",
-    "EPERM": "The end: -EPERM. Who objected gave no reason. memory1 is online again.",
+SAYS: dict[object, tuple[str, str]] = {
+    "MEM_GOING_OFFLINE": (TELL, "MEM_GOING_OFFLINE. Who has registered is told, one after the other, and may object."),
+    "MEM_CANCEL_OFFLINE": ("Cancelled", "MEM_CANCEL_OFFLINE. All are told that it isn't going to happen."),
+    "MEM_OFFLINE": ("6 Leave", "MEM_OFFLINE. The allocator has lost the pages, and all are told."),
+    "unmovable page": (ISOLATE, "A page there is held to be unmovable, and the log names it."),
+    "isolation failed": (MIGRATE, "Nobody can move kernel data, and the log says so. The other pages can be moved."),
+    "migration failure": (MIGRATE, f"What is left can't be migrated. {PATIENCE}"),
+    True: (TEST, "All pages are free."),
+    False: (TEST, f"Not all pages are free, and none is left that could be migrated. {PATIENCE}"),
+    "0": ("The end", "0: memory1 is offline, and its pages have left the zone."),
+    "EBUSY": ("The end", "-EBUSY, at once. memory1 is online as before, and nobody was told."),
+    "EINTR": ("The end", "-EINTR. The signal has stopped it, and memory1 is online again."),
+    "EPERM": ("The end", "-EPERM. Who objected gave no reason. memory1 is online again."),
 }

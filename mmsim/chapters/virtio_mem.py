@@ -105,7 +105,7 @@ def ended(shot: Snapshot) -> str:
 
 def leaving() -> Lab:
     """A subblock is emptied, hidden and unplugged; with a pinned page in it, another one goes."""
-    pinned = {"some pages are pinned (P)": "pinned", "all pages can be moved": ""}
+    pinned = {"some pages are pinned": "pinned", "all pages can be moved": ""}
     return Lab("4 MiB leave", Leaving(), [Choice("pin", "In the last 4 MiB", pinned)])
 
 
@@ -143,7 +143,7 @@ def given_back(was: Snapshot, shot: Snapshot) -> tuple[str, str]:
     """The pageblocks are no longer isolated: because the driver has all their pages, or because it can't have them."""
     if taken(shot) > taken(was):
         return "taken", "All of it was free, and now the driver has it."
-    return "given back", "P is pinned and didn't move. What has moved stays where it is."
+    return "given back", "The pinned pages didn't move. What has moved stays where it is."
 
 
 def taken(shot: Snapshot) -> int:
