@@ -1,6 +1,6 @@
-"""One run of a race, watched: the lines of a function that each CPU runs, its variables, and the locks that it takes.
+"""What is shown of a run is watched: the lines of a function that run, and its variables; of a race also the locks.
 
-Only the run that is shown is watched; the search through all interleavings needs none of it.
+The search through all interleavings needs none of it.
 """
 
 from __future__ import annotations
@@ -43,18 +43,16 @@ class Watched:
     labels: dict[int, int] = field(default_factory=dict)
 
 
-class Watch:
-    """A trace function for the moves of a race."""
+class Lines:
+    """A trace function that notes the lines of one function that run, and its variables."""
 
-    def __init__(self, race: MachineRace, function: Callable[..., Any], variables: Sequence[str]) -> None:
-        self.race, self.code, self.variables = race, function.__code__, variables
-        self.mutexes: dict[str, Mutex] = {}
+    def __init__(self, function: Callable[..., Any], variables: Sequence[str]) -> None:
+        self.code, self.variables = function.__code__, variables
         self.start()
 
     def start(self) -> None:
-        """Nothing was seen in this move yet."""
-        self.lines: list[tuple[int, int]] = []
-        self.took: dict[str, None] = {}
+        """Nothing was seen yet."""
+        self.lines: list[tuple[int, Any]] = []
         self.frame: FrameType | None = None
         self.values: Values = {}
         self.returned: object = None
@@ -64,6 +62,49 @@ class Watch:
         if frame.f_code is self.code:
             self.frame = frame
             return self.line
+        return None
+
+    def line(self, frame: FrameType, event: str, argument: object) -> Any:
+        """A line of the function is about to run, or it is left."""
+        if event == "line":
+            self.lines.append((frame.f_lineno, self.note(frame)))
+        elif event == "return":
+            self.values, self.returned = self.values_in(frame), argument
+        return self.line
+
+    def values_in(self, frame: FrameType) -> Values:
+        """The variables asked for, as they are now."""
+        return {name: frame.f_locals[name] for name in self.variables if name in frame.f_locals}
+
+    def note(self, frame: FrameType) -> Any:
+        """What is noted of a line: the variables before it runs."""
+        return self.values_in(frame)
+
+    def during(self, run: Callable[[], object]) -> None:
+        """Watch while something runs."""
+        before = sys.gettrace()
+        self.start()
+        sys.settrace(self)
+        try:
+            run()
+        finally:
+            sys.settrace(before)
+
+
+class Watch(Lines):
+    """A trace function for the moves of a race; of a line it notes how many events there were before."""
+
+    def __init__(self, race: MachineRace, function: Callable[..., Any], variables: Sequence[str]) -> None:
+        super().__init__(function, variables)
+        self.race, self.mutexes = race, dict[str, Mutex]()
+
+    def start(self) -> None:
+        """Nothing was seen in this move yet."""
+        super().start()
+        self.took: dict[str, None] = {}
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        """A function is entered, or goes on after an `await`; it may be one that takes a lock."""
         if frame.f_code is SpinLock.__enter__.__code__:
             self.took["zone.lock"] = None
         elif frame.f_code is Mutex.unlock.__code__ or frame.f_code is Mutex.lock.__code__:
@@ -71,26 +112,16 @@ class Watch:
             self.mutexes[mutex.name] = mutex
             if frame.f_code is Mutex.unlock.__code__:
                 self.took[mutex.name] = None
-        return None
+        return super().__call__(frame, event, argument)
 
-    def line(self, frame: FrameType, event: str, argument: object) -> Any:
-        """A line of the function is about to run, or it is left."""
-        if event == "line":
-            self.lines.append((frame.f_lineno, len(self.race.system.trace)))
-        elif event == "return":
-            self.values = {name: frame.f_locals[name] for name in self.variables if name in frame.f_locals}
-            self.returned = argument
-        return self.line
+    def note(self, frame: FrameType) -> int:
+        """How many events there were before a line."""
+        return len(self.race.system.trace)
 
     def move(self, number: int) -> Watched:
         """Let a task take one step, and say what was seen."""
-        task, before = self.race.everybody[number], sys.gettrace()
-        self.start()
-        sys.settrace(self)
-        try:
-            self.race.step(number)
-        finally:
-            sys.settrace(before)
+        task = self.race.everybody[number]
+        self.during(lambda: self.race.step(number))
         return self.seen(task)
 
     def seen(self, task: Task) -> Watched:
@@ -98,7 +129,7 @@ class Watch:
         inside = waiting(task, self.code)
         frame = inside or self.frame
         if inside is not None:
-            self.values = {name: inside.f_locals[name] for name in self.variables if name in inside.f_locals}
+            self.values = self.values_in(inside)
         held = tuple(name for name, mutex in self.mutexes.items() if mutex.owner is task)
         point = task.point
         waits = point.name if isinstance(point, Mutex) and point.owner not in (None, task) and not task.done else ""
