@@ -3,6 +3,8 @@
 from mmsim.draw.board import Lane, Stage, board, orders
 from mmsim.draw.figure import Document, Figure, Picture, Table, table
 from mmsim.draw.frames import frames, one_by_one
+from mmsim.draw.gate_steps import Walk, walk
+from mmsim.draw.gates import Gates, walked
 from mmsim.draw.guests import Guest, guests
 from mmsim.draw.held import Attempt, attempt
 from mmsim.draw.hidden import Side, hidden
@@ -20,8 +22,9 @@ from mmsim.draw.text import diff, listing, log
 from mmsim.draw.zones import zones
 
 __all__ = [
-    "Attempt", "Document", "Figure", "Guest", "Lane", "Mark", "Picture", "Place", "RaceStep", "Side", "Snapshot",
-    "Stage", "Strip", "Table", "attempt", "board", "diff", "ending", "film", "frames", "guests", "hearing", "hidden",
-    "listing", "log", "matrix", "notices", "one_by_one", "orders", "outcomes", "pageblock_row", "places", "race_step",
-    "race_steps", "schedule", "snapshot", "strip", "table", "talk", "worst", "zones",
+    "Attempt", "Document", "Figure", "Gates", "Guest", "Lane", "Mark", "Picture", "Place", "RaceStep", "Side",
+    "Snapshot", "Stage", "Strip", "Table", "Walk", "attempt", "board", "diff", "ending", "film", "frames", "guests",
+    "hearing", "hidden", "listing", "log", "matrix", "notices", "one_by_one", "orders", "outcomes", "pageblock_row",
+    "places", "race_step", "race_steps", "schedule", "snapshot", "strip", "table", "talk", "walk", "walked", "worst",
+    "zones",
 ]  # fmt: skip
