@@ -164,6 +164,19 @@ def test_diff_is_a_unified_diff():
     assert draw.diff("a", "a").plain == "no difference"
 
 
+def test_diff_leaves_out_what_is_far_from_a_change():
+    lines = [f"line {n}\n" for n in range(12)]
+    figure = draw.diff("".join(lines), "".join([*lines[:6], "x\n", *lines[7:]]), context=1)
+    shown = figure.plain.splitlines()[3:]
+    assert shown == [" … 5 lines", " line 5", "-line 6", "+x", " line 7", " … 4 lines"]
+    assert figure.description == "1 line removed, 1 line added."
+
+
+def test_diff_leaves_no_single_line_out():
+    figure = draw.diff("a\nb\nc\nd\n", "a\nb\nc\nx\n", context=2)
+    assert figure.plain.splitlines()[3:] == [" a", " b", " c", "-d", "+x"]
+
+
 def test_diff_says_what_became_of_a_line():
     html = draw.diff("x = 1\ny = 1\n", "x = 2\ny = 1\n").content
     assert re.findall(r'<div class="mmsim-ln mmsim-([a-z]+)">.*?<code[^>]*>(.*?)</code>', html) == [

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from mmsim.draw.figure import Document, logged, plural, prose
 from mmsim.draw.race import events_of as race_events
@@ -26,7 +26,7 @@ from mmsim.sim.log import Event
 # Kind of a line -> its mark in the margin, what the mark says, and the mark in plain text.
 MARKS = {
     "equal": ("", "", " "), "del": ("−", "removed", "-"), "ins": ("+", "added", "+"),
-    "less": ("←", "indented less", " "), "more": ("→", "indented more", " "),
+    "less": ("←", "indented less", " "), "more": ("→", "indented more", " "), "left-out": ("", "", " "),
 }  # fmt: skip
 
 
@@ -46,15 +46,18 @@ class Line:
 
 def diff(
     before: str, after: str, titles: Sequence[str] = ("before", "after"), title: str = "",
-    notes: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None, context: int | None = None,
 ) -> Document:
-    """Two listings as one unified diff without leaving anything out, in colour if they are Python.
+    """Two listings as one unified diff, in colour if they are Python.
 
     Lines that differ in their indentation only are not removed and added, but marked. notes: part of a line -> what
     the margin says to it; on a narrow page the notes come below. A part that begins with `-` or `+` is one of a removed
-    or an added line. Raises ValueError for a part that is not in exactly one line.
+    or an added line. context: so many lines around a change are kept, and one says how many are left out elsewhere;
+    None keeps all. Raises ValueError for a part that is not in exactly one line.
     """  # fmt: skip
     lines = list(compared(before, after))
+    if context is not None:
+        lines = list(cut(lines, context))
     placed = places(notes or {}, lines)
     title = title or f"{titles[0]} → {titles[1]}"
     content = f'<div class="mmsim-diff">{legend(lines, titles)}{patch(lines, placed, title)}</div>'
@@ -81,6 +84,16 @@ def compared(before: str, after: str) -> Iterator[Line]:
         else:
             yield from (Line("del", *line) for line in old[i1:i2])
             yield from (Line("ins", *line) for line in new[j1:j2])
+
+
+def cut(lines: Sequence[Line], context: int) -> Iterator[Line]:
+    """The lines near a change, and one for all in a row that are not; a single line is not worth leaving out."""
+    changes = [n for n, line in enumerate(lines) if line.kind != "equal"]
+    near = [any(abs(n - change) <= context for change in changes) for n in range(len(lines))]
+    for kept, members in groupby(range(len(lines)), near.__getitem__):
+        part = [lines[n] for n in members]
+        said = f"… {plural(len(part), 'line')}"
+        yield from part if kept or len(part) == 1 else [Line("left-out", said, escape(said))]
 
 
 def indented(was: str, now: str) -> str:
