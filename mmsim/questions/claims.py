@@ -93,6 +93,8 @@ def value(fact: Fact, given: Any, scene: Scene) -> str:
         return page(given)
     if key == "dumped":
         return ", ".join(page(each) for each in given) or "none"
+    if key == "unmovable":
+        return "none" if given is None else page(given)
     if isinstance(given, str):
         return re.sub(" +", " ", given)
     return shown(fact.what, given)
@@ -148,8 +150,13 @@ def listed(words: Sequence[str]) -> str:
 
 
 def run_of(question: Filled, case: str) -> str:
-    """Which run is meant, by what fills its gaps: `with patches 1 and 3`, `ZONE_NORMAL`; "" if there is but one."""
+    """Which run is meant: as its case is `called`, or else by what fills its gaps, such as `with patches 1 and 3`.
+
+    "" if there is but one run.
+    """
     gaps = question.data.get("cases", {}).get(case, {})
+    if "called" in gaps:
+        return str(gaps["called"])
     return ", ".join(kernel(each) if name == "patches" else zone(each) if name == "zone" else shown("", each)
                      for name, each in gaps.items())  # fmt: skip
 

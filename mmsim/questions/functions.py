@@ -74,15 +74,20 @@ def compiled(code: str, name: str) -> Callable[..., Any]:
 
 
 def trials(question: Filled) -> Iterator[Object]:
-    """The arguments of each call: every combination of what `trials` lists."""
+    """The arguments of each call: every combination of what `trials` lists; a table is a dict to the function."""
     lists = question.data["trials"]
     yield from (dict(zip(lists, values, strict=True)) for values in product(*lists.values()))
+
+
+def gaps(trial: Object) -> Object:
+    """What a trial fills in the run: each argument, and of one that is a table what it holds."""
+    return {**trial, **{key: value for each in trial.values() if isinstance(each, dict) for key, value in each.items()}}
 
 
 def found_by_model(question: Filled, field: Object, trial: Object) -> Any:
     """What the run with these values in its gaps says."""
     fact = Fact(question.asked(field), PROBES[question_kind(question, field)])
-    (finding,) = watch(question.scene(more=trial), [fact])
+    (finding,) = watch(question.scene(more=gaps(trial)), [fact])
     return finding.found
 
 
@@ -123,6 +128,6 @@ def differs(question: Filled, field: Object, trial: Object, said: str, found: st
     """The verdict that shows one trial."""
     call = f"{question.data['function']}({', '.join(f'{key}={value!r}' for key, value in trial.items())})"
     message = f"{call} gives {said}; the model gives {found}."
-    scene = question.scene(more=trial)
+    scene = question.scene(more=gaps(trial))
     return Part((field["name"],), False, (Row(field["name"], call, said, found, False),), None, "",
                 opened(scene, stop=len(scene.steps)), message)
