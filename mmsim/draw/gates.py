@@ -122,7 +122,7 @@ class Gates(Figure):
         test = f'<code translate="no">{escape(gate.test)}</code>' if gate.test else ""
         name = f'<th scope="row"><b class="mmsim-number">{gate.number}</b>{yes} {escape(asks)}{test}</th>'
         cells = "".join(map(lane, (self.heard(name, gate) for name in self.walks)))
-        return f'<tr{" class=mmsim-now" if gate is self.now else ""}>{name}{cells}</tr>'
+        return f'<tr{" class=mmsim-asked" if gate is self.now else ""}>{name}{cells}</tr>'
 
     def code(self) -> str:
         """The lines of the gate that is asked now, with who ran them, and its comment."""
