@@ -31,7 +31,8 @@ class Facts:
     result: what the function gave, None if it has not ended; early: it returned from below the lock; movable: is it
     about ZONE_MOVABLE; warned_before: has the race warned before; between: the task that is between two pageblocks
     now, without the zone's lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock;
-    took: the mutex that it has had since these moves; refused: the pageblocks refused in them.
+    took: the mutex that it has had since these moves; refused: the pageblocks refused in them; ret: has the function a
+    variable `ret`, which is returned?
     """
 
     who: str
@@ -48,6 +49,7 @@ class Facts:
     waits: str
     took: str = ""
     refused: tuple[int, ...] = ()
+    ret: bool = True
 
     def of(self, kind: str) -> list[Event]:
         """The events of a kind; `isolate` and `undo` are told apart."""
@@ -100,6 +102,16 @@ class Facts:
         return "this place has warned once since boot, so not again" if self.warned_before else "nothing warns"
 
     @property
+    def keeps(self) -> str:
+        """What stands before an errno that the function returns."""
+        return "`ret` keeps" if self.ret else "it returns"
+
+    @property
+    def sets(self) -> str:
+        """What stands before a 0 that the function returns."""
+        return "`ret` is" if self.ret else "it returns"
+
+    @property
     def dump(self) -> str:
         """What became of `dump_page()` after a lost race."""
         return "and `dump_page()` is called with it." if self.of("dump") else "no dump."
@@ -145,7 +157,7 @@ Rule = tuple[Callable[[Facts], object], str, str]
 RULES: tuple[Rule, ...] = (
     (lambda f: f.of("panic") and "panic_on_warn" in f.panic,
      "{f.who} warns, and the machine stops", "It was booted with `panic_on_warn=1`: a warning is a panic."),
-    (lambda f: f.of("panic") and f.lost,
+    (lambda f: f.of("panic") and f.lost and f.of("dump"),
      "{f.who} finds {f.here} isolated, and crashes",
      "`unmovable` is `None`, and `dump_page()` is called with it: it dereferences `NULL`."),
     (lambda f: f.of("panic"), "{f.who} stops the machine", "{f.panic}."),
@@ -160,16 +172,16 @@ RULES: tuple[Rule, ...] = (
      "{f.here} is isolated already by {f.owner}: it returns at once. Nothing was looked at, so nothing is reported."),
     (lambda f: f.lost and f.of("warn"),
      "{f.who} finds {f.here} isolated, and warns",
-     "{f.here} is isolated already: `ret` keeps `-EBUSY`, so it warns. `unmovable` keeps `None`: {f.dump}"),
+     "{f.here} is isolated already: {f.keeps} `-EBUSY`, so it warns. `unmovable` keeps `None`: {f.dump}"),
     (lambda f: f.lost,
      "{f.who} finds {f.here} isolated",
-     "{f.here} is isolated already: `ret` keeps `-EBUSY`; {f.why_quiet}. `unmovable` keeps `None`: {f.dump}"),
+     "{f.here} is isolated already: {f.keeps} `-EBUSY`; {f.why_quiet}. `unmovable` keeps `None`: {f.dump}"),
     (lambda f: f.busy and f.of("dump"),
      "{f.who} finds an unmovable page at {f.here}",
-     "`unmovable` is a page: `ret` keeps `-EBUSY`, and `dump_page()` says which page it is."),
+     "`unmovable` is a page: {f.keeps} `-EBUSY`, and `dump_page()` says which page it is."),
     (lambda f: f.busy,
      "{f.who} finds an unmovable page at {f.here}",
-     "`unmovable` is a page: `ret` keeps `-EBUSY`. Without `REPORT_FAILURE` the page isn't dumped."),
+     "`unmovable` is a page: {f.keeps} `-EBUSY`. Without `REPORT_FAILURE` the page isn't dumped."),
     (lambda f: len(f.pfns("isolate")) > 1,
      "{f.who} isolates {f.won}",
      "Each pageblock is taken under `zone.lock` by itself: between two of them {f.who} doesn't hold it."),
@@ -207,7 +219,7 @@ RULES: tuple[Rule, ...] = (
     (lambda f: f.took, "{f.who} takes {f.took}", "Whoever wants it now sleeps until it is given back."),
     (lambda f: f.result == 0 and f.of("drain"),
      "{f.who} has {f.here}, and goes on",
-     "The pages on the per-CPU lists of {f.here} are drained, `ret` is 0: on to the next pageblock, without a lock."),
+     "The pages on the per-CPU lists of {f.here} are drained, {f.sets} 0: on to the next pageblock, without a lock."),
     (lambda f: not f.events, "{f.who} goes on", "Nothing is to be seen in this step."),
     (lambda f: True, "{f.who} goes on", "In this step: {f.things}."),
 )  # fmt: skip

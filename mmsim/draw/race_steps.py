@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from mmsim.draw.race import shown, steps_of
 from mmsim.draw.race_facts import Facts, place, told
@@ -101,14 +102,17 @@ class RaceStep:
         return f"{self.numbers}: {self.headline}. {self.reason}".replace("`", "")
 
 
-def race_steps(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int | Move] = ()) -> list[RaceStep]:
+def race_steps(machine: Machine, racers: Sequence[Racer], schedule: Sequence[int | Move] = (),
+               function: Callable[..., Any] = FUNCTION, lines: Mapping[int, str] | None = None) -> list[RaceStep]:
     """The frames of a race along a schedule, at most 30; of a path alone without one. The machine stays as it is.
 
-    schedule: who takes each step, as numbers or as moves of an outcome. Raises ValueError for one that can't be.
+    schedule: who takes each step. function: whose lines are watched; lines: its listing, if it is none of the model's.
+    Raises ValueError for a schedule that can't be.
     """
     order = [move.task if isinstance(move, Move) else move for move in schedule]
-    run = record(machine, racers, order, FUNCTION, VARIABLES)
-    return Frames(run, machine.kernel.changes).made()
+    names = [name for name in VARIABLES if name in function.__code__.co_varnames]
+    shown = numbered_listing(function, machine.kernel.changes, ()) if lines is None else lines
+    return Frames(record(machine, racers, order, function, names), shown, names).made()
 
 
 def deciding_frame(steps: Sequence[RaceStep]) -> int:
@@ -131,10 +135,9 @@ def letters(names: Sequence[str]) -> list[str]:
 class Frames:
     """Goes through a run, and remembers what the frames need of what came before."""
 
-    def __init__(self, run: Recording, changes: Collection[int | str]) -> None:
-        self.run, self.steps = run, steps_of(run.outcome)
-        lines = {n: text for n, text in numbered_listing(FUNCTION, changes, ()).items()
-                 if not text.lstrip().startswith("#")}
+    def __init__(self, run: Recording, listing: Mapping[int, str], variables: Sequence[str]) -> None:
+        self.run, self.steps, self.variables = run, steps_of(run.outcome), variables
+        lines = {n: text for n, text in listing.items() if not text.lstrip().startswith("#")}
         lines.pop(min(lines))  # its name says as much
         self.index = {number: index for index, number in enumerate(lines)}
         self.listing = tuple(text.removeprefix("    ") for text in lines.values())
@@ -193,7 +196,7 @@ class Frames:
             self.run.zone == "Movable", any(e.kind == "warn" for e in before), between,
             outcome.errnos[task] if last.done and task < len(outcome.errnos) else None, last.waits,
             next((name for name in last.held if name not in had), ""),
-            tuple(seen.pfn for seen in moves if refused(seen) and seen.pfn is not None),
+            tuple(seen.pfn for seen in moves if refused(seen) and seen.pfn is not None), "ret" in self.variables,
         )
 
     def ran(self, moves: Sequence[Watched]) -> list[int]:
@@ -250,7 +253,7 @@ class Frames:
         before, self.values[task] = self.values[task], now
         ran = tuple(dict.fromkeys(self.ran(own)))
         values = tuple((name, now.get(name, "–"), name in now and (0 in ran or now[name] != before.get(name)))
-                       for name in VARIABLES)
+                       for name in self.variables)
         stands = self.index.get(seen.stands) if seen is not None and seen.stands is not None else None
         return Actor(self.run.names[task], self.letters[task], task, ran, stands, self.where(task, seen), values)
 

@@ -97,6 +97,8 @@ class Watch(Lines):
     def __init__(self, race: MachineRace, function: Callable[..., Any], variables: Sequence[str]) -> None:
         super().__init__(function, variables)
         self.race, self.mutexes = race, dict[str, Mutex]()
+        self.spin: SpinLock | None = None
+        self.spinner: Task | None = None  # who has the spin lock between two moves, which nobody should
 
     def start(self) -> None:
         """Nothing was seen in this move yet."""
@@ -105,7 +107,8 @@ class Watch(Lines):
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
         """A function is entered, or goes on after an `await`; it may be one that takes a lock."""
-        if frame.f_code is SpinLock.__enter__.__code__:
+        if frame.f_code is SpinLock.lock.__code__:
+            self.spin = frame.f_locals["self"]
             self.took["zone.lock"] = None
         elif frame.f_code is Mutex.unlock.__code__ or frame.f_code is Mutex.lock.__code__:
             mutex = frame.f_locals["self"]
@@ -130,7 +133,7 @@ class Watch(Lines):
         frame = inside or self.frame
         if inside is not None:
             self.values = self.values_in(inside)
-        held = tuple(name for name, mutex in self.mutexes.items() if mutex.owner is task)
+        held = tuple(name for name, mutex in self.mutexes.items() if mutex.owner is task) + self.spins(task)
         point = task.point
         waits = point.name if isinstance(point, Mutex) and point.owner not in (None, task) and not task.done else ""
         return Watched(
@@ -138,6 +141,14 @@ class Watch(Lines):
             frame.f_locals["pfn"] if frame else None, self.values, None if inside else self.returned,
             tuple(self.took), held, waits, task.done, labels_of(self.race.machine, self.isolated()),
         )
+
+    def spins(self, task: Task) -> tuple[str, ...]:
+        """The zone's lock, if the task has it still."""
+        if self.spin is None or not self.spin.held:
+            self.spinner = None
+        elif self.spinner is None:
+            self.spinner = task
+        return ("zone.lock",) if self.spinner is task else ()
 
     def isolated(self) -> list[int]:
         """The pageblocks that the move just made has isolated, or given back."""

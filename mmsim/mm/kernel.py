@@ -118,6 +118,8 @@ class Kernel:
 
         A NULL page (None) is dereferenced at once: dump_page first looks for the compound head.
         """
+        locked = any(zone.lock.held for zone in self.zones)
+        assert not locked, "a page was dumped under a zone's lock, which printing may need itself"
         self.trace.emit("dump", reason, pfn)
         if pfn is None:
             self.trace.null_dereference("dump_page")

@@ -4,8 +4,9 @@ A file is TOML, one `[[question]]` an entry. The question is a scenario with som
 are those of `mmsim.scenario.format`, and `[[question.field]]` is what is asked about the last step. In all of it
 `$name` (`${name}` before a letter) is a gap, filled from `vary` (what a seed picks from: a table of lists, or a
 list of whole variants) and from `cases` (several runs that one question compares; facts are then given for each by
-its name, and verdicts say it as the gap `called`, if there is one). The text "NULL" in facts stands for JSON's null,
-which TOML lacks. No key says what is right: the run does.
+its name, and verdicts say it as the gap `called`, if there is one). With `replaces` the reader writes `function` of that
+module anew, which is run in all `scenes`; `slip` is the mistake in the worked code that the reader starts from. The
+text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: the run does.
 """
 
 from __future__ import annotations
@@ -56,11 +57,12 @@ FIELD = also(
         "choice?": also(list_of(CHOICE), "two choices or more", lambda found: len(found) > 1),
         "line?": also(list_of(LINE), "two lines or more", lambda found: len(found) > 1),
         "asks?": FACTS_OF, "holds?": TABLE,
-        "belief?": list_of(obj({"says": ANY, "reason": SOME})),
+        "belief?": list_of(obj({"says": ANY, "reason": SOME})), "slip?": obj({"old": SOME, "new": SOME}),
     }),
     "one of choice, line, asks, holds, or a kind",
     lambda field: sum(key in field for key in ("choice", "line", "asks", "holds")) == 1 or "kind" in field,
 )
+SCENE = obj({"title": SOME, "machine": TABLE, "steps": also(list_of(TABLE), "at least one")})
 QUESTION = obj({
     "slug": SLUG, "title": SOME, "kind": enum(KINDS), "minutes": integer(1, 60), "points": integer(1, 20),
     "objectives": TEXTS, "kernel": SOME, "text": SOME, "hint": SOME, "reason?": SOME,
@@ -71,10 +73,12 @@ QUESTION = obj({
     "field": also(list_of(FIELD), "at least one"),
     "goal?": TABLE, "limit?": integer(1, 20), "verbs?": list_of(enum(" ".join(STEPS))),
     "function?": NAME, "trials?": map_of(NAME, also(list_of(ANY), "at least one")), "worked?": TABLE,
+    "replaces?": SOME, "scenes?": also(list_of(SCENE), "at least one"),
     "rubric?": list_of(obj({"says": SOME, "points": integer(1, 20)})),
 })  # fmt: skip
 NEEDED = {"order": ("steps",), "build": ("goal", "limit", "worked"), "write": ("function", "trials", "worked"),
           "explain": ("rubric",), "predict": ("steps",), "find": ("steps",)}
+REPLACING = ("function", "scenes", "worked")  # what is needed of a function that takes the place of a model's own
 
 
 @dataclass(frozen=True)
@@ -271,7 +275,7 @@ def check(entry: Any, place: str, file: str) -> Object:
     """One question, checked as far as that goes before its gaps are filled."""
     try:
         question: Object = QUESTION(entry, "$")
-        for key in NEEDED[question["kind"]]:
+        for key in REPLACING if "replaces" in question else NEEDED[question["kind"]]:
             if key not in question:
                 raise ScenarioError("$", f"the key {key}, for the kind {question['kind']}", "none")
         names = [field["name"] for field in question["field"]]

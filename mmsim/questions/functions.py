@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from itertools import product
@@ -25,6 +25,7 @@ from mmsim.questions.verdicts import Part, Row, opened
 
 Object = dict[str, Any]
 STEPS = 300_000  # of Python's bytecode in one call: a loop without end may be a single line
+ANSWER = "<answer>"  # the file that the reader's code is in
 BUILTINS = (
     "abs all any bool dict divmod enumerate filter float frozenset int isinstance len list map max min pow print range"
     " repr reversed round set slice sorted str sum tuple type zip True False None"
@@ -37,11 +38,13 @@ class TooLong(BaseException):
 
 
 def limited(call: Callable[[], Any], steps: int = STEPS) -> Any:
-    """What a call returns. Raises TooLong when Python has taken so many steps in it."""
+    """What a call returns. Raises TooLong when Python has taken so many steps in the reader's code."""
     left, before = steps, sys.gettrace()
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left
+        if frame.f_code.co_filename != ANSWER:
+            return None
         frame.f_trace_opcodes = True
         left -= event == "opcode"
         if left < 0:
@@ -56,12 +59,13 @@ def limited(call: Callable[[], Any], steps: int = STEPS) -> Any:
             sys.settrace(before)
 
 
-def compiled(code: str, name: str) -> Callable[..., Any]:
-    """The reader's function. Raises Misread if there is none, or the code is no Python."""
+def compiled(code: str, name: str, known: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """The reader's function, which may use the names `known`. Raises Misread if there is none, or it is no Python."""
     names = {each: getattr(builtins, each) for each in BUILTINS.split() if hasattr(builtins, each)}
-    namespace: Object = {"__builtins__": names, "__name__": "answer"}
+    namespace: Object = {**(known or {}), "__builtins__": names, "__name__": "answer"}
+    namespace.pop(name, None)
     try:
-        limited(lambda: exec(compile(code, "<answer>", "exec"), namespace))
+        limited(lambda: exec(compile(code, ANSWER, "exec"), namespace))
     except TooLong:
         raise Misread("the code doesn't come to an end before any function is called") from None
     except SyntaxError as error:

@@ -106,9 +106,10 @@ def setup(question: Filled) -> list[str]:
     if not open_ and question.data.get("steps"):
         scene = question.scene()
         lines = [*machine_words(scene.machine), *map(sentence, map(phrase, scene.steps))]
+    lines += [f"{scene['title']}." for scene in question.data.get("scenes", ())]
     if "limit" in question.data:
         lines.append(f"You write at most {plural(question.data['limit'], 'step')}, one a line.")
-    if "function" in question.data:
+    if "trials" in question.data:
         call = f"{question.data['function']}({', '.join(question.data['trials'])})"
         lines.append(f"It is called as `{call}`: its name and the names of its parameters are fixed.")
     return lines
@@ -124,8 +125,17 @@ def form(question: Filled, field: dict[str, Any]) -> Field:
     kind = question.kind(field)
     texts = tuple(entry["text"] for entry in shuffled(question, field))
     example, unit = field.get("example", EXAMPLES.get(kind, "")), field.get("unit", UNITS.get(kind, ""))
+    example = slipped(question, field) if "slip" in field else example
     lines = [(example_of(question, verb), keys_of(verb)) for verb in verbs_of(question)] if kind == "steps" else []
     return Field(field["name"], field["label"], kind, texts, unit, example.strip(), tuple(lines))
+
+
+def slipped(question: Filled, field: dict[str, Any]) -> str:
+    """The code that the reader starts from: the worked one with a mistake. Raises ScenarioError if it has no place."""
+    worked, slip = str(question.data["worked"][field["name"]]), field["slip"]
+    if worked.count(slip["old"]) != 1:
+        raise question.error(f".field[{field['name']}].slip.old", "a text that the worked code has once", slip["old"])
+    return worked.replace(slip["old"], slip["new"])
 
 
 def shuffled(question: Filled, field: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmsim.questions import building, functions, judging, orders
+from mmsim.questions import building, functions, judging, orders, replacing
 from mmsim.questions.answers import SURE, Misread, empty, misreading
 from mmsim.questions.data import Filled, chapter, chapters, filled
 from mmsim.questions.verdicts import Part, Solution, Verdict, opened, together
@@ -68,7 +68,7 @@ def judged(question: Filled, read: Object) -> list[Part]:
         if kind == "order":
             parts.append(orders.judge(question, field, said))
         elif kind == "code":
-            parts.append(functions.judge(question, field, said))
+            parts.append((replacing if "replaces" in question.data else functions).judge(question, field, said))
         elif kind == "text":
             parts.append(Part((field["name"],), None))
     places = {field["name"]: index for index, field in enumerate(question.fields)}

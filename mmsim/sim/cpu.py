@@ -72,12 +72,20 @@ class SpinLock:
     def __init__(self) -> None:
         self.held = False
 
-    def __enter__(self) -> None:
+    def lock(self) -> None:
+        """Take the lock."""
         assert not self.held, "a spin lock was taken twice, or held over a preemption point"
         self.held = True
 
-    def __exit__(self, *exception: object) -> None:
+    def unlock(self) -> None:
+        """Give the lock back."""
+        assert self.held, "a spin lock was given back that nobody has"
         self.held = False
+
+    __enter__ = lock
+
+    def __exit__(self, *exception: object) -> None:
+        self.unlock()
 
 
 def nothing_comes(rounds: int) -> bool:

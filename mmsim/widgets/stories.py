@@ -16,7 +16,8 @@ from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer, explore
 from mmsim.machine.result import Result
 from mmsim.machine.sizes import size
-from mmsim.questions import words
+from mmsim.questions import replacing, words
+from mmsim.questions.replacing import Written
 from mmsim.questions.runs import moves, named
 from mmsim.scenario.replay import carry_out, racer
 from mmsim.sim.cpu import ENDLESS
@@ -215,7 +216,7 @@ class Course:
     """One run of a race, or of a path alone, step by step.
 
     schedule: who takes each step; stop: the number of the step (from 1) that a reader sees first; told: are the
-    notifiers shown below, and what they were told?
+    notifiers shown below, and what they were told? written: what runs in the place of a function of the model.
     """
 
     machine: Machine
@@ -223,6 +224,7 @@ class Course:
     schedule: Sequence[int | Move] = ()
     stop: int = 1
     told: bool = False
+    written: Written | None = None
 
     def tell(self, setting: Setting) -> Told:
         """The same for every setting."""
@@ -230,7 +232,8 @@ class Course:
 
     def telling(self) -> Telling:
         """A step for each frame; on paper the one before it is decided how this ends."""
-        steps = draw.race_steps(self.machine, self.racers, self.schedule)
+        run = (self.machine, self.racers, self.schedule)
+        steps = replacing.steps(self.written, *run) if self.written else draw.race_steps(*run)
         views = [View(draw.race_step(step), after=self.notices(step.last)) for step in steps]
         start = min(max(self.stop, 1), len(steps))
         paper = max(deciding_frame(steps), 1)  # the step before the one that decides, counted from 1
@@ -261,4 +264,5 @@ def opened(run: Mapping[str, Any]) -> Course | Story | Race:
     machine = Machine(patches=run["patches"], **run["machine"])
     for step in before:
         carry_out(machine, step)
-    return Course(machine, [named(task) for task in last["tasks"]], run["schedule"], run["stop"], told)
+    written = Written(**run["replaces"]) if "replaces" in run else None
+    return Course(machine, [named(task) for task in last["tasks"]], run["schedule"], run["stop"], told, written)
