@@ -69,10 +69,10 @@ def forgotten(code: str, known: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """The calls of known functions that lack their `await`, with their lines."""
     nodes = list(ast.walk(ast.parse(code)))
     awaited = [node.value for node in nodes if isinstance(node, ast.Await)]
-    for node in nodes:
-        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        if inspect.iscoroutinefunction(known.get(name)) and node not in awaited:
-            yield node.lineno, name
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if inspect.iscoroutinefunction(known.get(name)) and call not in awaited:
+            yield call.lineno, name
 
 
 @contextmanager
