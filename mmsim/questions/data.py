@@ -4,9 +4,9 @@ A file is TOML, one `[[question]]` an entry. The question is a scenario with som
 are those of `mmsim.scenario.format`, and `[[question.field]]` is what is asked about the last step. In all of it
 `$name` (`${name}` before a letter) is a gap, filled from `vary` (what a seed picks from: a table of lists, or a
 list of whole variants) and from `cases` (several runs that one question compares; facts are then given for each by
-its name, and verdicts say it as the gap `called`, if there is one). With `replaces` the reader writes `function` of that
-module anew, which is run in all `scenes`; `slip` is the mistake in the worked code that the reader starts from. The
-text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: the run does.
+its name, and verdicts say it as the gap `called`, if there is one). With `replaces` the reader writes `function` of
+that module anew, which is run in all `scenes`; `slip` is the mistake in the worked code that the reader starts from.
+The text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: the run does.
 """
 
 from __future__ import annotations

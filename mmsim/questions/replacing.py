@@ -69,7 +69,8 @@ def forgotten(code: str, known: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """The calls of known functions that lack their `await`, with their lines."""
     nodes = list(ast.walk(ast.parse(code)))
     awaited = [node.value for node in nodes if isinstance(node, ast.Await)]
-    for call in (node for node in nodes if isinstance(node, ast.Call)):
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    for call in calls:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if inspect.iscoroutinefunction(known.get(name)) and call not in awaited:
             yield call.lineno, name
