@@ -220,7 +220,7 @@ def test_a_note_is_about_exactly_one_line(part, lines):
     ("x = 1  # <old>", "x = 1  <i># &lt;old&gt;</i>"),
     ("if not a: pass", "<b>if</b> <b>not</b> a: <b>pass</b>"),
     ("say('a', f\"{'b' if c else d}\")", "say(<q>&#x27;a&#x27;</q>, <q>f&quot;{&#x27;b&#x27; if c else d}&quot;</q>)"),
-        ("self.retry_later(state[0])", "self.<wbr>retry_later(<wbr>state[0])"),
+    ("self.retry_later(state[0])", "self.<wbr>retry_later(<wbr>state[0])"),
     ("if in doubt, # don't", "if in doubt, # don&#x27;t"),
 ])  # fmt: skip
 def test_python_is_shown_in_colour_and_other_text_as_it_is(line, html):

@@ -19,7 +19,8 @@ JOINS = ("both go pageblock after pageblock", "is anything in the way?", "what m
 def together() -> draw.Document:
     """Where the six patches act, from who wants memory down to the zone that it is in."""
     levels = [list(map(place, level)) for level in (CALLERS, [ONE], [LOOKS], [ZONE])]
-    return draw.places(levels, JOINS, "How the six hang together", "An arrow leads to what is asked next; the table above has the links.")
+    said = "An arrow leads to what is asked next; the table above has the links."
+    return draw.places(levels, JOINS, "How the six hang together", said)
 
 
 def place(told: tuple[str, str, str, str]) -> Place:

@@ -167,7 +167,8 @@ class Frames:
         events = self.run.outcome.events[moves[0].move.first : last.move.last]
         facts = self.facts(moves, events, task)
         headline, reason = told(facts)
-        changed, held = self.isolate(moves) | self.leave(events), {name for seen in self.latest.values() for name in seen.held}
+        changed = self.isolate(moves) | self.leave(events)
+        held = {name for seen in self.latest.values() for name in seen.held}
         for seen in moves:
             self.latest[seen.move.task] = seen
             if seen.pfn is not None:
@@ -235,7 +236,10 @@ class Frames:
     def leave(self, events: Sequence[Event]) -> set[int]:
         """Note which pageblocks have left their zone or come to one, and return them."""
         changed = set()
-        for block, zone in (event.data for event in events if event.kind == "zone"):  # type: ignore[misc]
+        for event in events:
+            if event.kind != "zone" or not isinstance(event.data, tuple):
+                continue
+            block, zone = event.data
             members = {pfn for pfn in self.labels if pfn >> SECTION_SHIFT == block}
             self.nowhere = self.nowhere - members if zone else self.nowhere | members
             changed |= members

@@ -167,7 +167,7 @@ def row(line: Line, number: int | None) -> str:
 
 
 def breakable(code: str) -> str:
-    """Code as HTML that may be broken behind a long name's bracket or a point, so that no name need be."""
+    """Code as HTML that may, on a phone, be broken behind a long name's bracket or a point, so that no name need be."""
     return re.sub(r"(?<=\w{8}[(\[])|(?<=\w{4}\.)(?=\w)", "<wbr>", code)
 
 
