@@ -391,8 +391,7 @@ def test_notices_say_who_was_told_who_objects_and_who_was_not_asked():
 
 def test_what_scrolls_sideways_shows_it_behind_its_content():
     """The shadow would be hidden by any background of a table's plain cells."""
-    sheet = STYLE
-    (scrolls,) = re.findall(r"\.mmsim-scroll,\.mmsim-cells\{(.*?)\}", sheet)
+    (scrolls,) = re.findall(r"\.mmsim-scroll,\.mmsim-cells\{(.*?)\}", STYLE)
     assert "background-attachment:local,local,scroll,scroll" in scrolls
-    (cells,) = re.findall(r"\.mmsim-fig \.mmsim-scroll table :is\(th,td\)\{(.*?)\}", sheet)
+    (cells,) = re.findall(r"\.mmsim-fig \.mmsim-scroll table :is\(th,td\)\{(.*?)\}", STYLE)
     assert "background:none" in cells

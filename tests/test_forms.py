@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 from mmsim import questions
-from mmsim.draw.figure import prose
+from mmsim.draw.figure import STYLE, prose
 from mmsim.widgets import ask
 from mmsim.widgets.ask import reply
-from mmsim.widgets.forms import form, said
+from mmsim.widgets.forms import QUESTIONS, form, said
 
 NAMES = questions.names()
 
@@ -195,3 +195,10 @@ def test_other_runs_show_no_notifiers():
 def test_a_claim_about_all_orders_of_a_race_opens_all_its_outcomes():
     _, lab = reply("patch1/how-many-orders", 0, {"outcomes": "3", "orders": "fewer than 10"})
     assert lab.outcome is not None
+
+
+def test_the_sheet_of_forms_comes_after_that_of_figures_and_no_widget_carries_it():
+    html = page("patch1/message")
+    assert html.index(STYLE) < html.index(QUESTIONS) < html.index("<figure")
+    _, lab = reply("patch1/message", 0, {"ends": "a"})
+    assert "mmsim-question" not in str([getattr(part, "value", "") for part in lab.children])

@@ -139,4 +139,4 @@ def test_the_wheel_carries_every_file_of_the_package(tmp_path, monkeypatch):
         carried = {name for name in wheel.namelist() if name.startswith("mmsim/")}
     there = {path.relative_to(ROOT.parent).as_posix() for path in ROOT.rglob("*") if path.is_file()}
     assert carried == {name for name in there if "__pycache__" not in name}
-    assert "mmsim/draw/style.css" in carried
+    assert {"mmsim/draw/style.css", "mmsim/draw/questions.css"} <= carried

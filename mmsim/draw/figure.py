@@ -23,7 +23,12 @@ def compact(sheet: str) -> str:
     return re.sub(r"(?<=[{};,:]) | (?=[{}])", "", words)
 
 
-STYLE = f"<style>{compact(files(__package__).joinpath('style.css').read_text(encoding='utf-8'))}</style>"
+def sheet(name: str) -> str:
+    """A style sheet of this package, as a piece of HTML."""
+    return f"<style>{compact(files(__package__).joinpath(name).read_text(encoding='utf-8'))}</style>"
+
+
+STYLE = sheet("style.css")
 
 
 @dataclass(frozen=True)

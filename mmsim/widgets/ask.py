@@ -13,7 +13,7 @@ from mmsim import questions
 from mmsim.draw.figure import STYLE, paragraph, prose
 from mmsim.questions import Field
 from mmsim.questions.answers import SURE
-from mmsim.widgets.forms import LARGE, LETTERS, form, rows_of, said, steps_html
+from mmsim.widgets.forms import LARGE, LETTERS, QUESTIONS, form, rows_of, said, steps_html
 from mmsim.widgets.lab import open_run
 from mmsim.widgets.parts import WIDE, button
 
@@ -57,7 +57,7 @@ class Ask(w.VBox):  # type: ignore[misc]
         self.inputs = {field.name: inputs_of(field) for field in figure.problem.fields}
         self.sure = w.ToggleButtons(options=SURE, value=None, description="How sure?", style=WIDE)
         self.answer = w.VBox()
-        head = f"{STYLE}<b>{prose(figure.title)}</b> ({prose(figure.description)})"
+        head = f"{STYLE}{QUESTIONS}<b>{prose(figure.title)}</b> ({prose(figure.description)})"
         text = "".join(map(paragraph, figure.problem.text))
         parts = [w.HTML(head + text + figure.setup())]
         for field in figure.problem.fields:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from html import escape
 
 from mmsim.draw import Figure, Table
-from mmsim.draw.figure import paragraph, plural, prose
+from mmsim.draw.figure import paragraph, plural, prose, sheet
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
 from mmsim.questions.verdicts import Why
 
 CALL = "mmsim.widgets.ask:commit"
 LETTERS = "abcdefghijklmnop"
+QUESTIONS = sheet("questions.css")
 LARGE = ("steps", "code", "text")  # kinds of fields that take several lines
 STATES = {
     "right": "✓ Right", "partly": "◐ Partly right", "wrong": "✗ The run disagrees", "unanswered": "… Not answered yet",
@@ -40,8 +41,9 @@ class Form(Figure):
         return self.text
 
     def html(self, style: bool = True) -> str:
-        """The form is the figure."""
-        return super().html(style).replace('<figure class="mmsim-fig">', '<figure class="mmsim-fig mmsim-question">', 1)
+        """The form is the figure, with a style sheet more."""
+        made = f'{QUESTIONS if style else ""}<figure class="mmsim-fig mmsim-question">'
+        return super().html(style).replace('<figure class="mmsim-fig">', made, 1)
 
     def body(self) -> str:
         """Text, scenario, fields, button, hint, and how else to answer."""
