@@ -17,9 +17,7 @@ from mmsim import questions
 
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
 RAISED: dict = {}  # page: its own budget of words, cells and lines, and why
-OLD = {  # page: the rules that it breaks until it is rebuilt
-    "series/order": "questions",
-}
+OLD: dict = {}  # page: the rules that it breaks until it is rebuilt
 LONGEST = 75  # minutes: 45, and 30 for the exercises
 MINUTES = 0.25  # by how much of it the minutes of a page may differ from what its words and questions take
 SPEED = 200  # words a minute
