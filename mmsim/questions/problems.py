@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from inspect import signature
 from random import Random
 from typing import Any
 
@@ -109,10 +111,18 @@ def setup(question: Filled) -> list[str]:
     lines += [f"{scene['title']}." for scene in question.data.get("scenes", ())]
     if "limit" in question.data:
         lines.append(f"You write at most {plural(question.data['limit'], 'step')}, one a line.")
-    if "trials" in question.data:
-        call = f"{question.data['function']}({', '.join(question.data['trials'])})"
+    if "function" in question.data:
+        call = f"{question.data['function']}({', '.join(parameters(question))})"
         lines.append(f"It is called as `{call}`: its name and the names of its parameters are fixed.")
     return lines
+
+
+def parameters(question: Filled) -> list[str]:
+    """What the reader's function is called with: the names of a trial, or what the function of the model gets."""
+    if "replaces" not in question.data:
+        return list(question.data["trials"])
+    own = getattr(import_module(question.data["replaces"]), question.data["function"])
+    return list(signature(own).parameters)
 
 
 def sentence(text: str) -> str:
