@@ -48,7 +48,7 @@ def test_what_is_not_seen_yet_is_not_told():
 
 def test_a_line_leads_only_from_one_stage_that_is_seen_to_the_next():
     some = draw.board([Lane("Mine", CARDS, LANE.stages, {0, 2, 3})], "An order")
-    assert some.content.count("mmsim-way") == 2, "once for each width"
+    assert some.content.count("mmsim-route") == 2, "once for each width"
 
 
 def test_what_a_boot_page_does_is_told_only_if_it_is_known():

@@ -19,7 +19,7 @@ from mmsim.draw.moves import Move, bundles, net
 from mmsim.draw.paint import BOLD
 from mmsim.draw.rows import LEAST, stacked, tags, ticks
 from mmsim.draw.shown import picture
-from mmsim.draw.snapshot import FREE, GHOST, GONE, KERNEL, RESERVED, STUCK, USED, WORDS, Run
+from mmsim.draw.snapshot import FREE, GHOST, GONE, KERNEL, POISONED, STUCK, USED, WORDS, Run
 from mmsim.draw.strip import NARROW, WIDE
 from mmsim.mm.memmap import CODE, codes
 from mmsim.mm.mmzone import PAGES_PER_SECTION
@@ -108,7 +108,7 @@ def test_pages_are_counted_as_the_model_counts_them():
     for run in shot.blocks[0].runs:
         count[run.kind] += run.end - run.start
     free = machine.kernel.memmap.count(BLOCK, BLOCK + PAGES_PER_SECTION, codes(CODE["free"]))
-    assert count == {FREE: free, USED: 2560, STUCK: 3, KERNEL: 10, RESERVED: 1}
+    assert count == {FREE: free, USED: 2560, STUCK: 3, KERNEL: 10, POISONED: 1}
     assert (shot.requested, shot.plugged) == (machine.device.requested_size, machine.device.size)
 
 

@@ -289,7 +289,7 @@ WHY = {
     ("poison", "contig"): "Isolation hardly looks here, nobody moves a broken page, and nobody could use it.",
     ("driver", "offline"): "Its driver was told, and let go of its pages; then they may be skipped.",
     ("driver", "contig"): "Nobody tells the driver, so its pages stay in use.",
-    ("offline", "offline"): "Whoever has the page was told, and kept it: that is hopeless, and at once.",
+    ("offline", "offline"): "Whoever has the page was told, and kept it: that is hopeless, and not tried again.",
     ("offline", "contig"): "Nobody tells whoever has the page, so it stays in use.",
     ("fresh", "contig"): "Isolation didn't look; then the pagevec was emptied, and the page could be moved.",
 }

@@ -145,7 +145,7 @@ def steps(lane: Lane) -> list[int]:
 
 def line(path: str) -> str:
     """A piece of the line through the stages."""
-    return f'<path d="{path}" class="mmsim-way"/>'
+    return f'<path d="{path}" class="mmsim-route"/>'
 
 
 def card(number: int, word: str, x: float, y: float, width: float) -> Iterator[str]:

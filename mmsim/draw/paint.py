@@ -7,14 +7,28 @@ from html import escape
 
 from mmsim.draw.cells import Cell
 from mmsim.draw.figure import classes, hatch, num, rect
-from mmsim.draw.snapshot import FREE, GHOST, GONE, HOLE, KERNEL, OFFLINE, RESERVED, STUCK, TAKEN, USED, WORDS, Run
+from mmsim.draw.snapshot import (
+    FREE,
+    GHOST,
+    GONE,
+    HOLE,
+    KERNEL,
+    OFFLINE,
+    POISONED,
+    RESERVED,
+    STUCK,
+    TAKEN,
+    USED,
+    WORDS,
+    Run,
+)
 
 TALL = 32  # height of a cell
 LEAST = 4  # width of the smallest part of a cell
 CHAR, BOLD = 7.6, 8.7  # width of a character of a label, at most about
 FILLS = {
     HOLE: "cell-hole", OFFLINE: "cell-asleep", FREE: "cell-free", USED: "cell-used", TAKEN: "cell-free",
-    RESERVED: "cell-kernel-soft", KERNEL: "cell-kernel", STUCK: "cell-stuck",
+    RESERVED: "cell-kernel-soft", POISONED: "cell-hole", KERNEL: "cell-kernel", STUCK: "cell-stuck",
 }  # fmt: skip
 FULL = {USED, KERNEL, STUCK}
 
@@ -65,8 +79,7 @@ def draw_part(kind: str, x: float, y: float, width: float, height: float = TALL)
     if kind in (GHOST, GONE):
         inside = rect(x + 1.5, y + 4, max(width - 3, 1), height - 8, "cell-ghost")
         return inside + (hatch(x, y, width, height, 7) if kind == GONE else "")
-    mark = {HOLE: hatch_7, TAKEN: hatch_7, OFFLINE: rest, KERNEL: bars, RESERVED: dots, STUCK: cross}.get(kind, nothing)
-    return rect(x, y, width, height, FILLS[kind]) + mark(x, y, width, height)
+    return rect(x, y, width, height, FILLS[kind]) + MARKS.get(kind, nothing)(x, y, width, height)
 
 
 def hatch_7(x: float, y: float, width: float, height: float) -> str:
@@ -96,11 +109,22 @@ def dots(x: float, y: float, width: float, height: float) -> str:
     return f'<path d="{path}" class="mmsim-dots"/>'
 
 
+def bang(x: float, y: float, width: float, height: float) -> str:
+    """An exclamation mark: broken memory."""
+    path = f"M{num(x + width / 2)} {num(y + height * 0.2)}v{num(height * 0.35)}m0 {num(height * 0.15)}v2"
+    return f'<path d="{path}" class="mmsim-bang"/>'
+
+
 def cross(x: float, y: float, width: float, height: float) -> str:
     """A cross: it stays where it is."""
     size = min(width, height, 12) / 2 - 1
     left, top, side = num(x + width / 2 - size), num(y + height / 2 - size), num(2 * size)
     return f'<path d="M{left} {top}l{side} {side}m0 -{side}l-{side} {side}" class="mmsim-cross"/>'
+
+
+MARKS = {
+    HOLE: hatch_7, TAKEN: hatch_7, OFFLINE: rest, KERNEL: bars, RESERVED: dots, POISONED: bang, STUCK: cross,
+}  # fmt: skip
 
 
 def swatches(kinds: Iterable[str], isolated: bool = False, scale: str = "") -> str:

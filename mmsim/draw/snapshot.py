@@ -26,11 +26,12 @@ from mmsim.mm.page_isolation import MEMORY_OFFLINE, unmovable_codes
 from mmsim.mm.zones import zones_of
 from mmsim.series import BASE
 
-HOLE, OFFLINE, FREE, USED, TAKEN, RESERVED, KERNEL, STUCK = ".", "o", "f", "u", "t", "r", "k", "x"
+HOLE, OFFLINE, FREE, USED, TAKEN, RESERVED, POISONED, KERNEL, STUCK = ".", "o", "f", "u", "t", "r", "p", "k", "x"
 GHOST, GONE = "g", "G"  # free, or a hole, and what was here has moved
 WORDS = {
     HOLE: "hole", GONE: "moved away (now a hole)", OFFLINE: "offline", FREE: "free", GHOST: "moved away",
-    USED: "in use", TAKEN: "taken out of use", RESERVED: "reserved", KERNEL: "kernel", STUCK: "pinned",
+    USED: "in use", TAKEN: "taken out of use", RESERVED: "reserved", POISONED: "poisoned", KERNEL: "kernel",
+    STUCK: "pinned",
 }  # fmt: skip
 """Kinds of pages, the least telling first: where a cell is summed up in a word, the last one in it wins."""
 
@@ -43,7 +44,9 @@ def kind_of(code: int) -> str:
     page, refs = KINDS[code & ~REFS], bool(code & REFS)
     if page.name in ("absent", "hole") or (page.offline and not page.movable_ops):
         return HOLE
-    if page.reserved or page.hwpoison:
+    if page.hwpoison:
+        return POISONED
+    if page.reserved:
         return RESERVED
     if page.name.startswith("isolated") or page.name == "pagevec":  # a program's, on its way
         return STUCK if refs else USED

@@ -39,7 +39,7 @@ BLOCKS = {
 ENDS = {"allocate": "how the request for memory ends", "alloc_contig": "how alloc_contig_range() ends",
         "isolate": "how the isolation ends", "write": "how the write ends", "read": "how the read ends"}  # fmt: skip
 ORDINALS = ("the first", "the second", "the third", "the fourth")
-PLAIN = {None: "any", "0": "success", ENDLESS: "it tries without end"}
+PLAIN = {None: "any", "0": "success", ENDLESS: "it tries without end", "a panic": "the kernel panics"}
 KERNEL_FRAME = "---"  # how the lines around a warning begin
 
 

@@ -45,7 +45,8 @@ export class Form {
     if (kept?.first) this.former = this.#remind();
     element.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#ask();
+      // A verdict may hold a widget, and a button of it without a type submits the form that it stands in.
+      if (!this.place.contains(event.submitter)) this.#ask();
     });
     element.addEventListener("input", () => this.#changed());
     element.addEventListener("keydown", (event) => event.stopPropagation()); // the theme has shortcuts of single keys
