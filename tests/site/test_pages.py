@@ -165,6 +165,23 @@ def test_what_was_answered_on_an_earlier_visit_says_so(browser, origin):
         assert open_.get_by_text("on an earlier visit").count() == 0
 
 
+def test_a_widget_in_a_verdict_steps_and_does_not_ask_again(browser, origin):
+    """Its buttons stand in the question's form, which a button without a type would send."""
+    with opened(browser, origin, "book/series/patch1") as visit:
+        form = visit.page.locator("form[data-key='patch1/once']")
+        form.get_by_label("nothing: the failure code reports once").check()
+        form.get_by_role("button", name="Commit, then run").click()
+        stepper = form.locator(".mmsim-stepper")
+        stepper.wait_for()
+        stepper.evaluate("stepper => stepper.dataset.first = true")
+        at = stepper.locator(".step-row .widget-readout")
+        before = int(at.text_content())
+        stepper.get_by_role("button", name="Back").click()
+        visit.until(lambda: int(at.text_content()) == before - 1, lambda: at.text_content())
+        visit.page.wait_for_timeout(1000)
+        assert stepper.get_attribute("data-first") == "true", "the verdict was made anew"
+
+
 # -- what was done early -----------------------------------------------------------------------------
 
 
