@@ -92,7 +92,7 @@ class Machine(InsideKernel, Shown):
         self.settle()
 
     def __repr__(self) -> str:
-        patches = ", ".join(map(str, sorted(self.patches))) or "none"
+        patches = ", ".join(map(str, sorted(self.patches, key=str))) or "none"
         boot = f"{size(self.boot_memory) >> 20} MiB of its own"
         plugged = f", {self.device.size >> 20} MiB plugged" if self.device else ""
         return f"<Machine: patches {patches}; {boot}{plugged}{', panicked' if self.trace.panicked else ''}>"

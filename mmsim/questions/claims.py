@@ -4,10 +4,11 @@ says, how a race ends, and which of several runs is meant."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mmsim.draw.race import shown as returned
+from mmsim.mm.kernel import ChangeName
 from mmsim.questions.data import Filled, Scene
 from mmsim.questions.facts import Fact, shown, single
 from mmsim.questions.words import place, zone
@@ -161,13 +162,13 @@ def run_of(question: Filled, case: str) -> str:
                      for name, each in gaps.items())  # fmt: skip
 
 
-def kernel(patches: Sequence[int]) -> str:
-    """A kernel by its patches: `before the series`, `with patch 1`, `with patches 1 to 4`."""
-    numbers = sorted(patches)
-    if not numbers:
+def kernel(patches: Collection[ChangeName]) -> str:
+    """A kernel by its patches: `before the series`, `with patch 1`, `with patches 1 to 4`; other changes by name."""
+    names = sorted(map(str, patches))
+    if not names:
         return "before the series"
-    if len(numbers) == 1:
-        return f"with patch {numbers[0]}"
-    if len(numbers) > 2 and numbers == list(range(1, len(numbers) + 1)):
-        return f"with patches 1 to {len(numbers)}"
-    return f"with patches {listed(list(map(str, numbers)))}"
+    if len(names) == 1:
+        return f"with patch {names[0]}"
+    if len(names) > 2 and names == list(map(str, range(1, len(names) + 1))):
+        return f"with patches 1 to {len(names)}"
+    return f"with patches {listed(names)}"

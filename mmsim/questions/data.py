@@ -4,9 +4,10 @@ A file is TOML, one `[[question]]` an entry. The question is a scenario with som
 are those of `mmsim.scenario.format`, and `[[question.field]]` is what is asked about the last step. In all of it
 `$name` (`${name}` before a letter) is a gap, filled from `vary` (what a seed picks from: a table of lists, or a
 list of whole variants) and from `cases` (several runs that one question compares; facts are then given for each by
-its name, and verdicts say it as the gap `called`, if there is one). With `replaces` the reader writes `function` of
-that module anew, which is run in all `scenes`; `slip` is the mistake in the worked code that the reader starts from.
-The text "NULL" in facts stands for JSON's null, which TOML lacks. No key says what is right: the run does.
+its name, and verdicts say it as the gap `called`, if there is one). The patches of a machine may name further changes
+of `mmsim.series`. With `replaces` the reader writes `function` of that module anew, which is run in all `scenes`;
+`slip` is the mistake in the worked code that the reader starts from. The text "NULL" in facts stands for JSON's null,
+which TOML lacks. No key says what is right: the run does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Any
 
+from mmsim.mm.kernel import ChangeName
 from mmsim.questions.facts import Fact, kind_of, single
 from mmsim.scenario.checks import (
     Object,
@@ -37,8 +39,10 @@ from mmsim.scenario.checks import (
 )
 from mmsim.scenario.compare import COMPARE
 from mmsim.scenario.format import EXPECT, NAME, OUTCOME, SOME, STEPS, parse
+from mmsim.series import CHANGES
 
 KINDS = "predict find order build write explain"
+OTHERS = {change.name for change in CHANGES if change.number is None}  # known changes that are no patches of the series
 COUNTS = ("outcomes", "schedules", "orders")  # of a race: distinct outcomes, and interleavings with and without pruning
 ALL = ("reachable", "unreachable", *COUNTS)  # facts about a race as a whole
 
@@ -86,7 +90,7 @@ class Scene:
     """One run: the machine, the steps, and of a race at their end the one outcome that is looked at, if any is."""
 
     machine: Object
-    patches: frozenset[int]
+    patches: frozenset[ChangeName]
     steps: tuple[Object, ...]
     outcome: Object | None = None
 
@@ -150,7 +154,8 @@ class Filled:
                 raise self.error(f".steps[{index}].expect", what, step["expect"])
         race = bool(steps) and steps[-1].get("do") == "race"
         judged = {"reachable": [x for x in (outcome, expect) if x]} if race and outcome else expect
-        document = {"format": "mmsim-scenario/1", "title": "a question", "source": "derived", "machine": dict(machine),
+        known, others = apart(machine)
+        document = {"format": "mmsim-scenario/1", "title": "a question", "source": "derived", "machine": known,
                     "steps": [*steps[:-1], {**steps[-1], "expect": judged}] if steps else []}
         try:
             found = parse(document)
@@ -159,7 +164,7 @@ class Filled:
             raise ScenarioError(self.place + place, error.expected, error.found, error.rule, self.file) from None
         *before, last = found.steps
         last = {key: value for key, value in last.items() if key != "expect"}
-        return Scene(found.machine, found.patch_sets[0], (*before, last), outcome)
+        return Scene(found.machine, found.patch_sets[0] | others, (*before, last), outcome)
 
     def fill(self, template: Any, values: Object, at: str = "") -> Any:
         """A part of the question with `$name` replaced everywhere."""
@@ -219,6 +224,14 @@ class Filled:
             if key in field:
                 return kind
         return str(field.get("kind") or kind_of(self.asked(field)))
+
+
+def apart(machine: Object) -> tuple[Object, frozenset[ChangeName]]:
+    """A machine as a scenario may have it, and those changes of its kernel that are no patches of the series."""
+    patches = machine.get("patches")
+    others = [each for each in patches if each in OTHERS] if isinstance(patches, list) else []
+    bare = {"patches": [each for each in patches or () if each not in others]} if others else {}
+    return {**machine, **bare}, frozenset(others)
 
 
 def nulled(value: Any) -> Any:

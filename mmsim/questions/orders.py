@@ -135,7 +135,7 @@ def by_stage(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
     for scene in scenes:
         for finding in watch(scene, goal):
             found = row(question, field, "", finding)
-            rows.append(replace(found, what=f"{kernel(sorted(scene.patches))}, {found.what}"))
+            rows.append(replace(found, what=f"{kernel(scene.patches)}, {found.what}"))
             if not finding.holds:
                 run = opened(scene, finding.schedule, number(finding.moment))
                 return Part((field["name"],), False, tuple(rows), finding.moment, "", run)

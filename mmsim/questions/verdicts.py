@@ -127,7 +127,7 @@ class Solution:
 
 def opened(scene: Scene, schedule: Sequence[int] = (), stop: int = 0) -> Object:
     """A run as data: what boots, what is done, and of a race the order of the tasks; `stop` is where to open it."""
-    run = {"machine": scene.machine, "patches": sorted(scene.patches), "steps": list(scene.steps)}
+    run = {"machine": scene.machine, "patches": sorted(scene.patches, key=str), "steps": list(scene.steps)}
     return {**run, **({"schedule": list(schedule)} if schedule else {}), "stop": stop}
 
 
