@@ -19,12 +19,13 @@ from mmsim.draw.snapshot import Snapshot, film, hearing, snapshot
 from mmsim.draw.strip import Strip, pageblock_row, strip
 from mmsim.draw.talk import talk
 from mmsim.draw.text import diff, listing, log
+from mmsim.draw.versions import Version, versions
 from mmsim.draw.zones import zones
 
 __all__ = [
     "Attempt", "Document", "Figure", "Gates", "Guest", "Lane", "Mark", "Picture", "Place", "RaceStep", "Side",
-    "Snapshot", "Stage", "Strip", "Table", "Walk", "attempt", "board", "diff", "ending", "film", "frames", "guests",
-    "hearing", "hidden", "listing", "log", "matrix", "notices", "one_by_one", "orders", "outcomes", "pageblock_row",
-    "places", "race_step", "race_steps", "schedule", "snapshot", "strip", "table", "talk", "walk", "walked", "worst",
-    "zones",
+    "Snapshot", "Stage", "Strip", "Table", "Version", "Walk", "attempt", "board", "diff", "ending", "film", "frames",
+    "guests", "hearing", "hidden", "listing", "log", "matrix", "notices", "one_by_one", "orders", "outcomes",
+    "pageblock_row", "places", "race_step", "race_steps", "schedule", "snapshot", "strip", "table", "talk", "versions",
+    "walk", "walked", "worst", "zones",
 ]  # fmt: skip
