@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from book import PAGES, ROOT, TERM, glossary, linked, listed
-from mmsim import questions
+from mmsim import PATCHES, questions
 
 WORDS, CELLS, LINES = 1_800, 12, 8  # of Markdown; of code that is shown, and in one cell
 RAISED: dict = {}  # page: its own budget of words, cells and lines, and why
@@ -115,6 +115,13 @@ REACH = re.compile(
 SEARCHES = re.compile(r"\bexplore\(|\.marks\b")
 ON_PATCHES = [page for page in PAGES if re.fullmatch(r"series/patch\d", page.name)]
 SERIES = [page for page in PAGES if page.name.startswith("series/") and page.name != "series/index"]
+
+
+def test_each_patch_of_the_series_has_its_chapter():
+    """In their order, between the page that shows all six and the two that close the series."""
+    six = [f"series/patch{patch.number}" for patch in PATCHES]
+    assert [name for name in listed() if name.startswith("series/")] == [
+        "series/index", *six, "series/order", "series/review"]  # fmt: skip
 
 
 @pages("pattern", ON_PATCHES)
