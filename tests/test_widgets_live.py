@@ -55,7 +55,7 @@ def test_where_a_loop_runs_only_the_page_shown_is_drawn_at_once(monkeypatch):
 @with_controls
 def test_moving_makes_no_new_widgets(make):
     lab = make()
-    for button in lab.buttons.values():
+    for button in (*lab.buttons.values(), *getattr(lab, "cells", {}).values()):
         button.click()
     displayed(lab)
     made = []
