@@ -13,6 +13,7 @@ def firefox(origin, tmp_path_factory):
     """Firefox with a page open that has a live widget, and Python up."""
     with started(tmp_path_factory.mktemp("firefox")) as firefox:
         firefox.open(f"{origin}book/series/patch5.html")
+        firefox.see("document.querySelector('.cell.tag_standalone').scrollIntoView()")
         firefox.until("document.querySelector('.cell.tag_standalone[data-ran]') !== null")
         yield firefox
 
