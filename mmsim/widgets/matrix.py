@@ -42,6 +42,7 @@ class Matrix(Lab):
         self.rows, self.columns, self.ending, self.mark = rows, columns, scene, mark
         super().__init__(title, scene, [rows, columns], patches=patches)
         self.open_cell(self.where)
+        self.initial = [None] * len(self.knobs)  # a chapter may open another cell first: the open one is always kept
 
     def parts(self) -> Iterator[Any]:
         """The cells in the place of the two lists, then the pages of the one that is open."""
