@@ -69,13 +69,15 @@ export class Book {
 
   // -- what the reader asks ------------------------------------------------------------------------------
 
-  /** Run a cell, after those above it that Python has not seen. */
+  /** Run a cell, after those above it that Python has not seen. What was said before is old then. */
   run(cell) {
+    this.say("");
     return this.#inTurn(async () => (await this.#prepare(cell, false)) && cell.run());
   }
 
   /** Let Python answer a form, as it is then: its cell may have made it anew meanwhile. It needs none of the cells. */
   answer({ id }) {
+    this.say("");
     return this.#inTurn(() => this.forms.find((form) => form.id === id)?.run());
   }
 
@@ -88,6 +90,7 @@ export class Book {
 
   /** Run all cells above one, again. */
   runAbove(cell) {
+    this.say("");
     return this.#inTurn(async () => {
       for (const one of this.#above(cell)) one.ran = false;
       await this.#prepare(cell, false);

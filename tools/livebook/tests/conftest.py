@@ -112,7 +112,7 @@ class Reader:
 
     def status(self, words):
         """Wait until the line at the edge says something."""
-        expect(self.page.get_by_role("status")).to_contain_text(words)
+        expect(self.page.locator(".livebook-status")).to_contain_text(words)
 
     def button(self, tag, name):
         """A button below a cell's code."""

@@ -145,6 +145,16 @@ def test_all_of_a_readers_work_is_one_file_that_can_be_read_back(visit, tmp_path
     expect(other.page.locator(".livebook-status")).to_contain_text("was not read, and nothing has changed")
 
 
+def test_what_was_said_stays_while_python_comes_and_goes_when_the_reader_goes_on(visit):
+    denied = "throw new DOMException('no', 'SecurityError')"
+    reader = visit("forms", f"Object.defineProperty(window, 'localStorage', {{get() {{ {denied}; }}}});")
+    commit(reader, "second")
+    reader.status("This browser keeps nothing for this page: your answer is lost when you leave it.")
+    reader.run("folded")
+    expect(reader.page.locator(".livebook-status")).not_to_contain_text("keeps nothing")
+    reader.problems.clear()  # the theme's own
+
+
 def test_on_a_page_that_is_opened_as_a_file_an_answer_is_kept_and_says_what_is_missing(visit, book):
     reader = visit(None)
     reader.page.goto((book / "forms.html").as_uri())

@@ -107,7 +107,7 @@ def test_what_a_cell_shows_waits_until_what_it_replaces_is_drawn(visit):
     held[0].continue_()
     text(reader, "linked").to_contain_text("instead")
     expect(reader.cell("linked").locator(".noUi-handle")).to_have_count(0)
-    expect(reader.page.get_by_role("status")).not_to_contain_text("can't be drawn")
+    expect(reader.page.locator(".livebook-status")).not_to_contain_text("can't be drawn")
 
 
 def test_every_kind_of_widget_answers(widgets):
