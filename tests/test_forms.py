@@ -115,14 +115,26 @@ def test_a_problem_travels_as_plain_data():
     assert json.loads(json.dumps(questions.problem("patch1/late-loser").as_json()))["name"] == "patch1/late-loser"
 
 
+WRONG = {"errno": "0", "log": "c", "dumped": "a"}  # in one field of three
+
+
 def test_each_wrong_field_has_an_item_with_its_label():
-    verdict, *_ = reply("patch1/late-loser", 0, {"errno": "0", "log": "c", "dumped": "a"})
+    verdict, *_ = reply("patch1/late-loser", 0, WRONG)
     page = verdict.html()
-    assert page.count("<li>") == len(verdict.verdict.whys) == 3
+    assert page.count("<li><b>") == len(verdict.verdict.whys) == 3
     for why in verdict.verdict.whys:
         (item,) = re.findall(f"<li><b>{re.escape(prose(why.label))}</b>(.*?)</li>", page)
         assert prose(why.text) in item
         assert ("What is so." in item) == (not why.right)
+
+
+def test_a_single_fact_is_told_by_the_sentence_several_can_be_opened():
+    (one, *_), (several, *_) = reply("virtio_mem/holes-stuck", 0, {"end": "b"}), reply("patch1/late-loser", 0, WRONG)
+    assert len(one.verdict.facts) == 1
+    assert "<details>" not in one.html()
+    assert f"<summary>{len(several.verdict.facts)} facts compared, 1 not so</summary>" in several.html()
+    for fact in several.verdict.facts:
+        assert prose(str(fact)) in several.html()
 
 
 def test_the_reasons_of_one_field_need_no_label():

@@ -122,6 +122,11 @@ def test_captions_stand_above_the_pictures_if_they_are_given():
     assert "mmsim-says" not in "".join(pages(widgets.stepper(pictures())))
 
 
+def test_a_picture_alone_has_nothing_to_step_through():
+    displays = [widgets.stepper(pictures()[:number]).walk.row.layout.display for number in (1, 2)]
+    assert displays == ["none", None]
+
+
 def test_a_stepper_wants_a_caption_for_each_picture():
     with pytest.raises(ValueError, match="1 captions for 3 pictures"):
         widgets.stepper(pictures(), ["one"])

@@ -33,7 +33,7 @@ class Moment:
     text: str
 
     def __str__(self) -> str:
-        return f"step {self.number} of {self.of}: {self.text}"
+        return f"step {self.number} of {self.of}: {self.text}" if self.of > 1 else self.text
 
 
 @dataclass(frozen=True)

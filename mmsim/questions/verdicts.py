@@ -23,8 +23,9 @@ class Row:
     holds: bool
 
     def __str__(self) -> str:
-        mark = "✓" if self.holds else "✗"
-        return f"{mark} {self.head} {self.said}" + ("" if self.holds else f"; the run: {self.found}")
+        if self.holds:
+            return f"✓ {self.head} {self.said}"
+        return f"✗ {self.head} by your answer {self.said}; in the run {self.found}"
 
     @property
     def head(self) -> str:

@@ -13,7 +13,7 @@ from mmsim.draw import Figure, Table
 from mmsim.draw.figure import paragraph, plural, prose, sheet
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
-from mmsim.questions.verdicts import Why
+from mmsim.questions.verdicts import Row, Why
 
 CALL = "mmsim.widgets.ask:commit"
 LETTERS = "abcdefghijklmnop"
@@ -178,9 +178,6 @@ class Said(Figure):
     def parts(self) -> Iterator[str]:
         """One piece of HTML after the other."""
         v = self.verdict
-        if v.facts:
-            rows = tuple(("✓" if r.holds else "✗", r.what, r.said, "the same" if r.holds else r.found) for r in v.facts)
-            yield Table(("", "fact", "you say", "the run says"), rows).html("Your answer and the run", prose)
         if self.rubric:
             worth = tuple((f"{points}", says) for says, points in self.rubric)
             yield Table(("points", "for"), worth).html("What an answer is worth", prose)
@@ -192,6 +189,8 @@ class Said(Figure):
         elif items:
             told = (f"<li><b>{prose(label)}</b>{content}</li>" for label, content in items if content)
             yield f'<ul class="mmsim-whys">{"".join(told)}</ul>'
+        if len(v.facts) > 1:  # of a single one the sentence has told all
+            yield compared(v.facts)
 
     def why(self, why: Why) -> Iterator[str]:
         """What is so in one field, and why; or why one may think something else."""
@@ -201,6 +200,14 @@ class Said(Figure):
             yield f"<p><b>What is so.</b>{told} {prose(reason)}</p>{ordered(lines) if len(lines) > 1 else ''}"
         if why.text:
             yield f"<p><b>Why {'it is so' if why.right else 'one may think otherwise'}.</b> {prose(why.text)}</p>"
+
+
+def compared(facts: Sequence[Row]) -> str:
+    """Fact by fact what the answer means and what the run has: there to be opened, for who wants to know."""
+    amiss = sum(not fact.holds for fact in facts)
+    told = f"{plural(len(facts), 'fact')} compared{f', {amiss} not so' if amiss else ''}"
+    items = "".join(f"<li>{prose(str(fact))}</li>" for fact in facts)
+    return f'<details><summary>{told}</summary><ul class="mmsim-facts">{items}</ul></details>'
 
 
 def ordered(lines: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ class Walk:
         back = button(verbs[0], partial(self.go, -1)).add_class("step-back")
         forward = button(verbs[1], partial(self.go, 1)).add_class("step-forward")
         self.row = row([back, forward, self.slider]).add_class("step-row")
+        self.fit_row()
         if verbs != VERBS and last == telling.first + 1:  # the buttons say it all
             self.slider.layout.display = "none"
             self.row.add_class("step-two")
@@ -108,6 +109,11 @@ class Walk:
             self.stack.selected_index = step
         with self.slider.hold_sync():
             self.slider.max, self.slider.value = last, step
+        self.fit_row()
+
+    def fit_row(self) -> None:
+        """Show what steps back and forward where there is more than one step."""
+        self.row.layout.display = "none" if self.telling.steps == 1 else None
 
     def draw_all(self) -> None:
         """Draw what is left, now."""
