@@ -9,6 +9,7 @@ import pytest
 
 from mmsim import Machine, draw, explore, race, series
 from mmsim.draw.race_frames import MOST_FRAMES
+from mmsim.draw.race_step import kinds
 from mmsim.draw.race_steps import VARIABLES, deciding_frame, letters
 from mmsim.machine.races import starter
 from mmsim.machine.watching import record
@@ -294,6 +295,14 @@ def test_actors_have_a_letter_each():
 
 
 # -- the picture -------------------------------------------------------------------------------------
+
+
+def test_who_takes_memory_offline_looks_the_same_in_every_picture():
+    purple, teal, grey = "mmsim-first", "mmsim-second", "mmsim-third"
+    assert kinds(["offline", "kworker"]) == [purple, teal]
+    assert kinds(["alloc_contig_range()", "offlining"]) == [teal, purple]
+    assert kinds(["somebody"]) == [teal]
+    assert kinds(["a", "b", "c"]) == [teal, grey, grey]
 
 
 def test_a_frame_shows_nothing_of_what_is_to_come():

@@ -9,6 +9,7 @@ from html import escape
 from mmsim.draw.figure import Figure, plural
 from mmsim.draw.gate_steps import Gate, Walk, gates, is_comment
 from mmsim.draw.race_facts import place
+from mmsim.draw.race_step import kinds
 from mmsim.machine.machine import Machine
 from mmsim.mm.mmzone import migratetype_names
 
@@ -28,7 +29,6 @@ WORDS = {
 MARKS = ("reserved", "compound", "hugetlb", "lru", "movable_ops", "hwpoison", "offline")
 SIGNS = {"passes": "✓", "stuck": "✗"}
 HEAD = 'gate, at which a page <i class="mmsim-passes">✓</i>passes or <i class="mmsim-stuck">✗</i>is stuck'
-KINDS = ("first", "second", "third")
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ class Gates(Figure):
 
     def badge(self, name: str) -> str:
         """The letter of somebody who asks, in a shape of its own."""
-        kind = KINDS[min(list(self.walks).index(name), len(KINDS) - 1)]
-        return f'<b class="mmsim-who mmsim-{kind}" translate="no" aria-hidden="true">{name[0].upper()}</b>'
+        kind = dict(zip(self.walks, kinds([*self.walks]), strict=True))[name]
+        return f'<b class="mmsim-who {kind}" translate="no" aria-hidden="true">{name[0].upper()}</b>'
 
     # -- plain text --------------------------------------------------------------------------------------
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 from mmsim.draw.figure import Figure, logged
 from mmsim.draw.race_facts import place
@@ -56,7 +56,13 @@ class RaceFigure(Figure):
 def kind(step: RaceStep, number: int) -> str:
     """The class of an actor."""
     index = [actor.number for actor in step.actors].index(number)
-    return f"mmsim-{KINDS[min(index, len(KINDS) - 1)]}"
+    return kinds([actor.name for actor in step.actors])[index]
+
+
+def kinds(names: Sequence[str]) -> list[str]:
+    """The classes of actors: who takes memory offline looks the same in all pictures, the others come after it."""
+    others = chain((f"mmsim-{kind}" for kind in KINDS[1:]), repeat(f"mmsim-{KINDS[-1]}"))
+    return [f"mmsim-{KINDS[0]}" if "offlin" in name else next(others) for name in names]
 
 
 def badge(step: RaceStep, number: int, spoken: bool = False) -> str:
