@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmsim import draw
 from mmsim.draw import Mark
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import Racer, race
@@ -11,11 +12,17 @@ from mmsim.widgets.controls import Choice
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.matrix import Matrix
 from mmsim.widgets.stories import Course
-from mmsim.widgets.telling import Setting, Told
+from mmsim.widgets.telling import Setting, Telling, Told, View
 
 PAGEBLOCK = {"start": "addr:46M", "end": "addr:48M"}
 CALLERS = {"offline": ["MEMORY_OFFLINE", "REPORT_FAILURE"], "worker": []}
 INSIDE = {"nothing in the way": "free", "a reserved page": "reserved", "the label Isolate, by somebody": "isolated"}
+FOUND = {
+    "free": "all of it is free, and nobody has isolated it",
+    "reserved": "one page in it is reserved",
+    "isolated": "somebody has isolated it already",
+}
+WHO = {"offline": "Offlining", "worker": "A worker"}
 WAYS = {
     "nothing in the way": "free offline",
     "too late": "isolated offline",
@@ -46,14 +53,24 @@ class Ways:
         return machine, caller
 
     def tell(self, setting: Setting) -> Told:
-        """The way, step by step."""
+        """The way: what is so before it, and then step by step."""
         machine, caller = self.start(setting)
-        return Told([Course(machine, [visitor(caller)]).telling()])
+        way = Course(machine, [visitor(caller)]).telling()
+        scene = before(machine, setting, caller)
+        return Told([Telling(way.steps + 1, lambda step: way.draw(step) if step else scene, paper=way.paper)])
 
     def end(self, setting: Setting) -> Result:
         """What comes of it."""
         machine, caller = self.start(setting)
         return machine.attempt("isolate", **PAGEBLOCK, flags=CALLERS[caller])
+
+
+def before(machine: Machine, setting: Setting, caller: str) -> View:
+    """The pageblock and its neighbours before somebody comes."""
+    inside = setting.values["way"].split()[0]
+    within = "addr:44M", "addr:50M"
+    picture = draw.strip(machine, within=within, unit="pageblock", title="Before somebody comes")
+    return View(picture, f"46 MiB: {FOUND[inside]}. {WHO[caller]} wants it.")
 
 
 def visitor(caller: str) -> Racer:

@@ -74,7 +74,7 @@ class SpinLock:
 
     def lock(self) -> None:
         """Take the lock."""
-        assert not self.held, "a spin lock was taken twice, or held over a preemption point"
+        assert not self.held, "a spin lock was taken twice, or held where others may run"
         self.held = True
 
     def unlock(self) -> None:
