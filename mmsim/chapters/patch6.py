@@ -4,76 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from mmsim import draw
+from mmsim.chapters.special import CASES, RANGE, ROUNDS, STAGES, End, attempt, boot, ended
 from mmsim.draw import Mark
 from mmsim.draw.snapshot import Snapshot
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
 from mmsim.mm.kernel import ChangeName
-from mmsim.mm.memmap import FREE, codes
-from mmsim.mm.mmzone import PAGE_SIZE, PAGES_PER_SECTION, SECTION_SHIFT
 from mmsim.scenario.replay import carry_out
 from mmsim.series import STAGES as SERIES
 from mmsim.widgets.controls import Choice, filled
 from mmsim.widgets.lab import Lab
 from mmsim.widgets.matrix import Matrix
-from mmsim.widgets.telling import Setting, Step, Telling, Told, View
+from mmsim.widgets.telling import Setting, Telling, Told, View
 
-ROUNDS = 2  # of the loop of offlining, after which somebody presses Ctrl-C
-RANGE = PAGES_PER_SECTION - 1024  # of a memory block, where its last 4 MiB begin: alloc_contig_range() wants them
-STAGES = {"offline": ("look", "isolate", "move", "test"), "contig": ("isolate", "move", "test"), "allocate": ()}
-EARLY = ("look", "isolate")
-WHO = {"offlining": "offline", "alloc_contig_range()": "contig", "a program": "allocate"}
+WHO = {"offlining": "offline", "alloc_contig_range()": "contig", "an ordinary allocation": "allocate"}
 ZONES = {"ZONE_MOVABLE": "Movable", "ZONE_NORMAL": "Normal"}
-
-
-# -- what lies there -----------------------------------------------------------------------------------
-
-
-def boot(size: str = "256M") -> dict[str, Any]:
-    """A machine of two memory blocks, the second of them in the zone that is asked about."""
-    return {"boot_memory": size, "zone_of": [["block:0", "block:1", "Normal"], ["block:1", f"addr:{size}", "$zone"]]}
-
-
-def at(page: int, kind: str, count: int = 1) -> Step:
-    """Pages of a kind in memory1."""
-    return {"do": "place", "pfn": f"block:1+{page}", "kind": kind, "count": count}
-
-
-PROGRAM = at(RANGE + 100, "lru", 100)
-HERE = RANGE + 700  # in the second pageblock of the range
-BROKEN = f"block:1+{HERE}"
-
-
-@dataclass(frozen=True)
-class Case:
-    """Something that lies in the last 4 MiB of a memory block: in a sentence, and as a machine and steps."""
-
-    says: str
-    steps: tuple[Step, ...]
-    machine: Any = None
-    block: int = 1
-    page: int = HERE  # its first page, from the start of the block
-
-
-CASES = {
-    "program": Case("300 pages of a program.", (PROGRAM, at(HERE, "lru", 200))),
-    "slab": Case("100 pages of a program, and one of the kernel's own, here by accident.", (PROGRAM, at(HERE, "slab"))),
-    "pin": Case("101 pages of a program. One of them is pinned.", (PROGRAM, at(HERE, "lru_pinned"))),
-    "boot": Case("100 pages of a program, and one that was taken at boot.", (PROGRAM, at(HERE, "reserved"))),
-    "hole": Case("100 pages of a program; the last 2 MiB have page descriptors, but no memory.", (PROGRAM,),
-                 boot("254M"), page=PAGES_PER_SECTION - 512),
-    "poison": Case("101 pages of a program. The memory of one of them is broken, and the page is poisoned.",
-                   (PROGRAM, at(HERE, "lru"), {"do": "poison", "pfn": BROKEN})),
-    "driver": Case("A hole: virtio-mem's driver has unplugged these 4 MiB, and holds each page.", (),
-                   {"cmdline": "memhp_default_state=$online", "virtio_mem": {"requested": "124M"}}, 32, RANGE),
-    "offline": Case("100 pages of a program, and one that is marked PG_offline. Its owner never lets go of it.",
-                    (PROGRAM, at(HERE, "offline"))),
-    "fresh": Case("100 pages of a program, and one that it got just now and that waits in a pagevec.",
-                  (PROGRAM, at(HERE, "pagevec"))),
-}  # fmt: skip
 SPECIAL = {
     "pinned page": "pin", "page taken at boot": "boot", "memory hole": "hole", "poisoned page": "poison",
     "PG_offline, driver helps": "driver", "PG_offline, nobody helps": "offline",
@@ -82,54 +29,6 @@ MISTAKEN = {
     "page of the kernel's": "slab", "poisoned page": "poison", "PG_offline page": "offline", "pinned page": "pin",
     "page in a pagevec": "fresh",
 }  # fmt: skip
-
-
-# -- who comes -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class End:
-    """How somebody's attempt ended. stage: the one that stopped it, "" if none did; moved: pages that it has moved."""
-
-    case: str
-    who: str
-    zone: str
-    result: Result
-    moved: int
-
-    @property
-    def errno(self) -> str:
-        """The errno's name."""
-        return self.result.errno
-
-    @property
-    def stage(self) -> str:
-        """Which stage has stopped it: what came later left no event behind."""
-        kinds = {event.kind for event in self.result.events}
-        if self.errno == "0" or self.who == "allocate":
-            return ""
-        if self.errno == "EINVAL":
-            return "look"
-        return "test" if "test" in kinds else "move" if "notify" in kinds else "isolate"
-
-    @property
-    def when(self) -> str:
-        """`early`, before anything has moved, or `late`."""
-        return "early" if self.stage in EARLY else "late"
-
-
-def attempt(machine: Machine, who: str, block: int) -> Result:
-    """Somebody wants the memory block, its last 4 MiB, or every page of it that is free."""
-    start = block << SECTION_SHIFT
-    if who == "offline":
-        machine.signal(ROUNDS)
-        return machine.attempt("write", f"memory{block}/state", "offline")
-    if who == "contig":
-        return machine.attempt("alloc_contig", start + RANGE, start + PAGES_PER_SECTION)
-    within = (start, start + PAGES_PER_SECTION)
-    free = machine.kernel.memmap.count(*within, codes(FREE))
-    machine.allocate("all that is free", free * PAGE_SIZE, within=within)
-    return machine.attempt("allocate", "one page more", PAGE_SIZE, within=within)
 
 
 @dataclass(frozen=True)
@@ -156,8 +55,7 @@ class Emptying:
     def end(self, setting: Setting) -> End:
         """How it ends."""
         machine, name, who, zone = self.booted(setting)
-        result = attempt(machine, who, CASES[name].block)
-        return End(name, who, zone, result, moved(result))
+        return ended(machine, name, who, zone, attempt(machine, who, CASES[name].block))
 
     def tell(self, setting: Setting) -> Told:
         """How it goes, stage by stage."""
@@ -172,20 +70,18 @@ class Emptying:
 
         draw.hearing(machine, lambda: ends.append(attempt(machine, who, block)), hear)
         shots["end"] = draw.snapshot(machine, block, since=shots[""])
-        end = End(name, who, zone, ends[0], moved(ends[0]))
+        shots.setdefault("take" if who == "allocate" else "end", shots["end"])
+        end = ended(machine, name, who, zone, ends[0])
         pages = ["", *reached(end), "end"]
         return Told([Telling(len(pages), lambda step: view(pages[: step + 1], shots, end))])
-
-
-def moved(result: Result) -> int:
-    """Pages that were moved, however often."""
-    return sum(event.data[2] for event in result.events if event.kind == "migrate" and isinstance(event.data, tuple))
 
 
 def stage_of(kind: str, text: str) -> str:
     """The stage to which an event belongs, or ""."""
     if kind == "dump":
         return "move" if text == "migration failure" else "isolate"
+    if kind == "notify":
+        return "tell" if "MEM_GOING_OFFLINE" in text else ""
     return {"isolate": "isolate", "migrate": "move", "test": "test"}.get(kind, "")
 
 
@@ -205,7 +101,7 @@ def view(pages: list[str], shots: dict[str, Snapshot], end: End) -> View:
     block = CASES[end.case].block
     within = f"block:{block}+{RANGE - 3072}", f"block:{block + 1}"
     picture = draw.strip(shot, within=within, unit="pageblock", title=f"The last 16 MiB of memory{block}")
-    after = [progress(pages, end)] if STAGES[end.who] else []
+    after = [progress(pages, end)]
     if pages[-1] == "end" and end.result.log:
         after.append(draw.log(end.result))
     return View(picture, said(pages[-1], end), after)
@@ -224,6 +120,8 @@ def come_of(stage: str, end: End) -> Mark:
     stopped = end.stage == stage
     if stage == "move" and not stopped:
         return Mark("ok", f"{end.moved} pages have moved" if end.moved else "there is nothing to move")
+    if end.who == "allocate":
+        return Mark("ok", f"{end.got[0]:,} pages" if stage == "take" else f"from {end.got[1]}")
     passed, failed = COME_OF[stage]
     if stopped and end.errno == "EINTR":
         return Mark("warn", f"{failed}, again and again")
@@ -233,6 +131,7 @@ def come_of(stage: str, end: End) -> Mark:
 COME_OF = {
     "look": ("all of it is memory, in one zone", "not all of it is memory"),
     "isolate": ("no page is in the way", "a page is in the way"),
+    "tell": ("all notifiers know of it", ""),
     "move": ("", "a page stays"),
     "test": ("every page will do", "not every page will do"),
 }
@@ -246,6 +145,10 @@ def said(page: str, end: End) -> str:
         return " ".join(filter(None, ending(end)))
     if page == "move" and not end.moved:
         return "Move: there is nothing that anybody could move."
+    if page == "take":
+        return f"Take: a program gets all that is free in this block, {end.got[0]:,} pages."
+    if page == "more":
+        return f"One page more: there is none here, so it comes from {end.got[1]}."
     return SAYS[page, end.stage == page]
 
 
@@ -253,6 +156,7 @@ SAYS = {
     ("look", True): "Look: a part of the block isn't memory. No page was looked at so far.",
     ("isolate", False): "Isolate: has_unmovable_pages() names no page, and the pageblocks are isolated.",
     ("isolate", True): "Isolate: has_unmovable_pages() names a page, and that pageblock is refused.",
+    ("tell", False): "Tell: the notifiers hear that the block is going offline. Who can let go of pages does it now.",
     ("move", False): "Move: what can be moved has been moved.",
     ("move", True): "Move: what can be moved has been moved, and one page stays.",
     ("test", False): "Test: each page is free, or one that this caller may skip.",
@@ -263,7 +167,7 @@ SAYS = {
 def ending(end: End) -> Iterator[str]:
     """How it ended, and why."""
     if end.who == "allocate":
-        yield "A program has taken every free page of the block, and gets not one page more."
+        yield "A page that isn't free is never in the way: the program gets others."
     elif end.errno == "0":
         yield "0: the block is offline." if end.who == "offline" else "0: all pages are the caller's."
     elif end.errno == "EINTR":
@@ -273,7 +177,8 @@ def ending(end: End) -> Iterator[str]:
         yield f"-{end.errno}{back}."
     if end.moved and end.errno != "0":
         yield f"{end.moved} pages were moved for nothing."
-    yield WHY.get((end.case, end.who), "") if end.zone == "Movable" else NORMAL.get(end.case, "")
+    known = end.zone == "Movable" or end.who == "allocate"
+    yield WHY.get((end.case, end.who), "") if known else NORMAL.get(end.case, "")
 
 
 WHY = {
@@ -291,6 +196,12 @@ WHY = {
     ("driver", "contig"): "Nobody tells the driver, so its pages stay in use.",
     ("offline", "offline"): "Whoever has the page was told, and kept it: that is hopeless, and not tried again.",
     ("offline", "contig"): "Nobody tells whoever has the page, so it stays in use.",
+    ("pin", "allocate"): "The pinned page is in use, so it is on no free list.",
+    ("boot", "allocate"): "What is taken at boot is never put on a free list.",
+    ("hole", "allocate"): "Only memory is put on the free lists, and there is none behind these descriptors.",
+    ("poison", "allocate"): "The kernel took it from the program when its memory broke, and puts it on no free list.",
+    ("driver", "allocate"): "virtio-mem's driver puts its pages on the free lists when they are plugged.",
+    ("offline", "allocate"): "Whoever has the page took it from a free list, and hasn't put it back.",
     ("fresh", "contig"): "Isolation didn't look; then the pagevec was emptied, and the page could be moved.",
 }
 LOOKS = "In this zone isolation looks at every page, and holds this one to be unmovable."
@@ -304,12 +215,19 @@ NORMAL = {**dict.fromkeys(("slab", "poison", "driver", "offline"), LOOKS),
 def mark(end: End) -> Mark:
     """How it ended, in a word or two."""
     if end.who == "allocate":
-        return Mark("none", "never offered")
+        return Mark("none", KEPT[end.kept])
     if end.errno == "0":
         return Mark("ok", "goes" if end.who == "offline" else "taken")
     if end.errno == "EINTR":
         return Mark("warn", "no end")
     return Mark("bad", f"{end.errno} {end.when}")
+
+
+KEPT = {
+    "lru": "in use", "reserved": "never free", "hole": "no memory", "hwpoison": "put aside", "offline": "held",
+    "offline_dirty": "unplugged",
+}  # fmt: skip
+"""Why an ordinary allocation doesn't get a page, of its kind."""
 
 
 def scene() -> Lab:

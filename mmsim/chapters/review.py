@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mmsim import draw
 from mmsim.chapters import patch6
 from mmsim.chapters.order import WORDS
+from mmsim.chapters.special import End, moved
 from mmsim.draw import Mark, Strip, Version
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
@@ -60,7 +61,7 @@ def versions() -> Strip:
 # -- the patch that was dropped ------------------------------------------------------------------------------
 
 
-def outcome(end: patch6.End) -> Mark:
+def outcome(end: End) -> Mark:
     """How a call of alloc_contig_range() ended, and what it has moved for nothing."""
     if end.errno == "0":
         return Mark("ok", "taken")
@@ -68,7 +69,7 @@ def outcome(end: patch6.End) -> Mark:
 
 
 def one_call() -> Lab:
-    """alloc_contig_range() wants 4 MiB of ZONE_MOVABLE in which something lies."""
+    """alloc_contig_range() wants 8 MiB of ZONE_MOVABLE in which something lies."""
     rows = Choice("case", "In the way", patch6.MISTAKEN)
     return Matrix("One call", patch6.Emptying(who="contig"), rows, KERNELS, outcome)
 
@@ -125,7 +126,7 @@ def shrunk(patches: Collection[ChangeName], kind: str) -> tuple[int, int]:
     """Pages moved while the host waits for the first attempt, and MiB that stay plugged in the end."""
     run = guest().end(Setting({"kind": kind}, frozenset(patches), []))
     assert run.machine.device is not None
-    return patch6.moved(run.results[-2]), run.machine.device.size >> 20
+    return moved(run.results[-2]), run.machine.device.size >> 20
 
 
 WITH = {"series": STAGES[-1], "dropped": STAGES[-1] | {DROPPED}}
