@@ -99,7 +99,7 @@ def view(pages: list[str], shots: dict[str, Snapshot], end: End) -> View:
     """The last 16 MiB of the block at the last of these stages, and how far it came until then."""
     shot = next(shots[page] for page in reversed(pages) if page in shots)
     block = CASES[end.case].block
-    within = f"block:{block}+{RANGE - 3072}", f"block:{block + 1}"
+    within = f"block:{block}+{RANGE - 2048}", f"block:{block + 1}"
     picture = draw.strip(shot, within=within, unit="pageblock", title=f"The last 16 MiB of memory{block}")
     after = [progress(pages, end)]
     if pages[-1] == "end" and end.result.log:
