@@ -3,10 +3,11 @@
 import pytest
 
 from mmsim import STAGES, Machine, draw, series
-from mmsim.chapters import review
+from mmsim.chapters import patch6, review
 from mmsim.draw import Version
 from mmsim.questions import check, claims, solve
 from mmsim.questions.data import filled
+from mmsim.widgets.telling import Setting
 
 HISTORY = [Version("v1", "May", ("2", "1", "D"), ["First."]), Version("v2", "June", ("1", "2", "3"), ["*Then*."]),
            Version("v3", "July", (), ["Words."])]  # fmt: skip
@@ -65,3 +66,12 @@ def test_a_kernel_in_words():
     assert claims.kernel({3}) == "with patch 3"
     assert claims.kernel({1, 2, 3}) == "with patches 1 to 3"
     assert claims.kernel({2, 1, review.DROPPED}) == "with patches 1, 2 and restrict-movable-shortcut"
+
+
+@pytest.mark.parametrize("case", ["slab", "poison", "offline", "fresh"])
+def test_a_call_that_is_refused_early_is_told_why_in_its_kernel(case):
+    told = []
+    for patches in review.WITH.values():
+        (telling,) = patch6.Emptying(case, "contig").tell(Setting({}, patches, [])).tellings
+        told.append("Isolation looks at every page here" in telling.draw(telling.last).says)
+    assert told == [False, True]

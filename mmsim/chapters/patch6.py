@@ -177,8 +177,9 @@ def ending(end: End) -> Iterator[str]:
         yield f"-{end.errno}{back}."
     if end.moved and end.errno != "0":
         yield f"{end.moved} pages were moved for nothing."
-    known = end.zone == "Movable" or end.who == "allocate"
-    yield WHY.get((end.case, end.who), "") if known else NORMAL.get(end.case, "")
+    why = WHY.get((end.case, end.who), "")
+    looked = end.zone == "Normal" or end.stage == "isolate"  # at pages of every kind, and not at reserved ones alone
+    yield LOOKED.get(end.case, why) if looked and end.who != "allocate" else why
 
 
 WHY = {
@@ -204,8 +205,8 @@ WHY = {
     ("offline", "allocate"): "Whoever has the page took it from a free list, and hasn't put it back.",
     ("fresh", "contig"): "Isolation didn't look; then the pagevec was emptied, and the page could be moved.",
 }
-LOOKS = "In this zone isolation looks at every page, and holds this one to be unmovable."
-NORMAL = {**dict.fromkeys(("slab", "poison", "driver", "offline"), LOOKS),
+LOOKS = "Isolation looks at every page here, and holds this one to be unmovable."
+LOOKED = {**dict.fromkeys(("slab", "poison", "driver", "offline"), LOOKS),
           "fresh": f"{LOOKS} It isn't: it only waits to be put on a list.", "pin": WHY["pin", "contig"]}  # fmt: skip
 
 
