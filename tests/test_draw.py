@@ -1,15 +1,19 @@
 """Pictures: what their text equivalents say, and that the SVG is sound, the same everywhere, and readable."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from mmsim import STAGES, Machine, draw, explore, race
 from mmsim.draw.figure import STYLE, compact
+
+ROOT = Path(__file__).parent.parent
 
 ANCHORS = {"mmsim-mid": 0.5, "mmsim-end": 1}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -354,6 +358,20 @@ def test_style_sheet_knows_every_class_and_colour():
         "hang", "actor", "actor-soft", "shade", *(name for name, *_ in COLOURS)
     }  # fmt: skip
     assert not re.search("animation|transition", STYLE)
+
+
+SHAPES = {"path", "rect", "circle", "ellipse", "line", "text", "tspan", "polygon", "polyline", "g", "svg"}
+
+
+def test_no_class_is_used_for_a_shape_and_for_an_element_of_text():
+    """In what the book has stored: where two pictures share a name, each gets what the sheet says for the other."""
+    of_shapes, of_text = set(), set()
+    for path in ROOT.glob("book/**/*.ipynb"):
+        outputs = [output for cell in json.loads(path.read_text())["cells"] for output in cell.get("outputs", ())]
+        pages = "".join("".join(output.get("data", {}).get("text/html", ())) for output in outputs)
+        for tag, names in re.findall(r'<(\w+)[^>]*?class="([^"]*)"', pages):
+            (of_shapes if tag in SHAPES else of_text).update(names.split())
+    assert of_shapes & of_text == set()
 
 
 def test_the_style_sheet_is_one_line_that_says_what_the_file_says():

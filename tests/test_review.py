@@ -24,14 +24,14 @@ def test_versions_say_in_text_what_they_show():
 def test_a_patch_that_moves_has_a_line_of_its_own_and_one_that_goes_a_cross():
     html = draw.versions(HISTORY, NAMES, "Versions").html()
     wide = html.split('<div class="mmsim-narrow">')[1].split('<div class="mmsim-wide">')[1]
-    assert wide.count('class="mmsim-way"') == 2
+    assert wide.count('class="mmsim-route"') == 2
     assert wide.count("✗") == wide.count(">new<") == 1
     assert html.count("<svg") == 4  # two orders, each for a wide and a narrow page
 
 
 def test_a_patch_that_stays_has_a_thin_line():
     html = draw.versions([HISTORY[1], Version("v3", "", ("1", "3", "2"), [])], NAMES, "Versions").html()
-    assert html.count("mmsim-way-stays") - html.count(".mmsim-way-stays") == 2  # wide and narrow
+    assert html.count("mmsim-route-stays") - html.count(".mmsim-route-stays") == 2  # wide and narrow
 
 
 def test_the_orders_of_the_chapter_are_those_of_the_series():

@@ -168,7 +168,7 @@ def blocks(step: RaceStep) -> str:
         by = ""
         if isolated:
             by = f" by {badge(step, now.by, spoken=True)}" if now.by is not None else " before the race"
-        label = f'<b class="mmsim-tag" translate="no">{now.label}</b>' if isolated else f"<span>{now.label}</span>"
+        label = f'<b class="mmsim-badge" translate="no">{now.label}</b>' if isolated else f"<span>{now.label}</span>"
         did = '<b class="mmsim-busy">▲ busy</b>' if now.busy else "<b>changed</b>" if now.changed else ""
         look = " mmsim-iso" if isolated else " mmsim-nowhere" if now.label == NOWHERE else ""
         box = f'<div class="mmsim-pb{look}">{label}{by}</div>'
@@ -188,7 +188,7 @@ def dots(step: RaceStep) -> str:
     """Who acted so far; what is to come is hollow."""
     past = "".join(badge(step, number) for number in step.done)
     later = "<i></i>" * (step.frames - len(step.done))
-    return f'<p class="mmsim-dots" aria-hidden="true">{past}{later}</p>'
+    return f'<p class="mmsim-beads" aria-hidden="true">{past}{later}</p>'
 
 
 # -- plain text --------------------------------------------------------------------------------------

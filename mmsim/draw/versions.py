@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +35,7 @@ def versions(history: Sequence[Version], names: Names, title: str, description: 
         draw = partial(drawn, before, version.order, names)
         items.append(item(version, both(f"The order of {version.name}", draw) if version.order else ""))
         before = version.order or before
-        rows.append((version.name, version.date, " ".join(before), " ".join(version.says).replace("*", "")))
+        rows.append((version.name, version.date, " ".join(before), re.sub("[*`]", "", " ".join(version.says))))
     table = Table(("version", "date", "order", "what changed"), tuple(rows))
     return Strip(title, description, f'<ol class="mmsim-versions">{"".join(items)}</ol>', table)
 
@@ -66,8 +67,10 @@ def lines(old: Sequence[str], new: Sequence[str], width: float) -> Iterator[str]
             continue
         end, middle, below = place(new, patch, width), num(CARD + BETWEEN / 2), num(CARD + BETWEEN)
         curve = f"M{num(x)} {num(CARD)}C{num(x)} {middle} {num(end)} {middle} {num(end)} {below}"
-        moved = "" if old.index(patch) != new.index(patch) else " mmsim-way-stays"
-        yield f'<path d="{curve}" class="mmsim-way{moved}"/>'
+        if old.index(patch) != new.index(patch):
+            yield f'<path d="{curve}m-6 -9l6 9l6 -9" class="mmsim-route"/>'  # an arrow
+        else:
+            yield f'<path d="{curve}" class="mmsim-route mmsim-route-stays"/>'
     for patch in new:
         if patch not in old:
             yield words(place(new, patch, width), CARD + BETWEEN - 8, NEW, "mid")
