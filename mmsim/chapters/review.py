@@ -29,7 +29,7 @@ TOP = 31 * 1024  # page of a memory block where its last 4 MiB begin
 MERGED = tuple(str(patch.number) for patch in sorted(PATCHES, key=lambda patch: patch.merged or 0))
 KINDS = {
     "page of the kernel's": "slab", "poisoned page": "hwpoison", "PG_offline page": "offline",
-    "pinned page": "lru_pinned", "page got just now": "pagevec",
+    "pinned page": "lru_pinned", "page in a pagevec": "pagevec",
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def versions() -> Strip:
         Version("merged", "13 October, for v5.10-rc1", (), ["v5, in its order."]),
     ]  # fmt: skip
     names = {str(number): word for number, word in WORDS.items()} | {"D": "fail early"}
-    said = "Numbers are those of v2; a thick line is a patch that moved."
+    said = "Numbers are those of v2; an arrow is a patch that moved."
     return draw.versions(history, names, "Five versions", said)
 
 

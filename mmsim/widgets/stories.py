@@ -148,14 +148,14 @@ def phrase(step: Step) -> str:
 
 
 def ended(machine: Machine, step: Step, result: Result) -> str:
-    """What is so after a step. Of a resize that is how much is plugged, whatever the driver said."""
+    """What is so after a step. Where virtio-mem's driver is at work that is how much is plugged, whatever it said."""
     if result.panic:
         return "the kernel panics"
     if result.errno == ENDLESS:
         return "it tries without end, until a signal comes"
     if result.errno != "0":
         return f"it fails with -{result.errno}"
-    if step["do"] != "resize" or machine.device is None:
+    if step["do"] not in ("resize", "wait") or machine.device is None:
         return "done"
     plugged, wanted = machine.device.size, machine.device.requested_size
     verb = "are plugged" if plugged == wanted else "stay plugged" if plugged > wanted else "are all that is plugged"
