@@ -15,20 +15,28 @@ from mmsim.mm.mmzone import migratetype_names
 
 # A test -> what it asks, and what a yes means.
 WORDS = {
-    "is_migrate_cma_page(k, start)": ("Is the pageblock CMA's?", "only CMA may isolate its own pageblocks"),
+    "is_migrate_cma_page(k, start)": ("Is the whole pageblock CMA's?", "only CMA may isolate its own pageblocks"),
     "page is KINDS[ABSENT]": ("Is there no page?", "the memory map has a gap here"),
     "page.reserved": ("Is it reserved?", "a page of boot memory or of a hole stays where it is"),
     "zone.index == ZONE_MOVABLE": ("Is the zone ZONE_MOVABLE?", "what was allocated there should be movable"),
-    "page.compound": ("Is it part of a larger page?", "its pages have one answer, that of the larger page"),
+    "page.compound": ("Is it part of a larger page?", "huge pages can be migrated, larger pages of kernel data can't"),
     "k.page_count(pfn) == 0": ("Has it no references?", "nobody uses it"),
     "isol_flags & MEMORY_OFFLINE and page.hwpoison": ("Offlining, and is it poisoned?", "nobody will get it again"),
     "isol_flags & MEMORY_OFFLINE and page.offline": ("Offlining, and is it PG_offline?", "its driver may let go"),
-    "page.lru or page.movable_ops": ("Can it be migrated?", "its contents can go elsewhere"),
+    "page.lru or page.movable_ops": ("Is it on an LRU list, or can its driver move it?", "such pages can be migrated"),
     "": ("All else.", "it is in use, and nothing says that it could be moved"),
 }
-MARKS = ("reserved", "compound", "hugetlb", "lru", "movable_ops", "hwpoison", "offline")
+MARKS = {
+    "reserved": "PG_reserved",
+    "compound": "part of a larger page",
+    "hugetlb": "huge",
+    "lru": "on an LRU list",
+    "movable_ops": "its driver can move it",
+    "hwpoison": "poisoned",
+    "offline": "PG_offline",
+}
 SIGNS = {"passes": "✓", "stuck": "✗"}
-HEAD = 'gate, at which a page <i class="mmsim-passes">✓</i>passes or <i class="mmsim-stuck">✗</i>is stuck'
+HEAD = 'gate; its yes means: <i class="mmsim-passes">✓</i>not in the way, <i class="mmsim-stuck">✗</i>in the way'
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,15 @@ class Page:
 
     def __str__(self) -> str:
         marks = ", ".join(self.marks) or "none"
-        return f"{place(self.pfn)}, {self.zone}, pageblock {self.label}; references: {self.references}; marks: {marks}"
+        where = f"{place(self.pfn)} in ZONE_{self.zone.upper()}, pageblock labelled {self.label}"
+        return f"{where}; references: {self.references}; marks: {marks}"
 
 
 def page(machine: Machine, pfn: int) -> Page:
     """What the tests can know of a page of a machine."""
     k = machine.kernel
     kind, label = k.memmap.kind(pfn), migratetype_names[k.memmap.get_pageblock_migratetype(pfn)]
-    marks = tuple(name for name in MARKS if getattr(kind, name))
+    marks = tuple(words for name, words in MARKS.items() if getattr(kind, name))
     return Page(pfn, k.page_zone(pfn).name, label, k.page_count(pfn), marks)
 
 
@@ -119,8 +128,7 @@ class Gates(Figure):
         """One gate: what it asks, what a yes means, and what was heard there."""
         asks, _ = words(gate)
         yes = "".join(f'<i class="mmsim-{end}">{sign}</i>' for end, sign in SIGNS.items() if end in gate.ends)
-        test = f'<code translate="no">{escape(gate.test)}</code>' if gate.test else ""
-        name = f'<th scope="row"><b class="mmsim-number">{gate.number}</b>{yes} {escape(asks)}{test}</th>'
+        name = f'<th scope="row"><b class="mmsim-number">{gate.number}</b>{yes} {escape(asks)}</th>'
         cells = "".join(map(lane, (self.heard(name, gate) for name in self.walks)))
         return f'<tr{" class=mmsim-asked" if gate is self.now else ""}>{name}{cells}</tr>'
 

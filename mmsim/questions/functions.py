@@ -130,8 +130,15 @@ class Words(str):
 
 def differs(question: Filled, field: Object, trial: Object, said: str, found: str) -> Part:
     """The verdict that shows one trial."""
-    call = f"{question.data['function']}({', '.join(f'{key}={value!r}' for key, value in trial.items())})"
+    call = f"{question.data['function']}({', '.join(f'{key}={literal(key, value)}' for key, value in trial.items())})"
     message = f"{call} gives {said}; the model gives {found}."
     scene = question.scene(more=gaps(trial))
     return Part((field["name"],), False, (Row(field["name"], call, said, found, False),), None, "",
                 opened(scene, stop=len(scene.steps)), message)
+
+
+def literal(key: str, value: Any) -> str:
+    """An argument as Python has it; a pfn in hexadecimal, as in all that is told."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {literal(name, inner)}" for name, inner in value.items()) + "}"
+    return hex(value) if key == "pfn" else repr(value)
