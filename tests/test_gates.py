@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from mmsim import Machine, draw, series
+from mmsim import Machine, draw, questions, series
 from mmsim.chapters import patch2
 from mmsim.draw.gate_steps import FUNCTION, gates, is_comment, walk
 from mmsim.draw.gates import MARKS, WORDS, steps
@@ -18,7 +18,7 @@ PFN = patch2.PFN
 # The gate that decides, in ZONE_NORMAL for offlining and for alloc_contig_range(), and in ZONE_MOVABLE for both.
 DECIDES = {
     "free": (5, 5, 3), "pcp": (5, 5, 3), "lru": (8, 8, 3), "lru_pinned": (8, 8, 3), "slab": (9, 9, 3),
-    "reserved": (2, 2, 2), "hwpoison": (6, 9, 3), "offline": (7, 9, 3), "hugetlb": (4, 4, 3), "CMA": (0, 0, 0),
+    "reserved": (2, 2, 2), "hwpoison": (6, 9, 3), "offline": (7, 9, 3), "hugetlb": (4, 4, 3),
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_which_gate_decides(what, zone, column):
     assert tuple(each.end for each in walks) == last
     for each in walks:
         assert each.gates == tuple(range(each.end + 1))
-        assert each.stuck == (each.answer is not None) == (each.end in (0, 2, 9))
+        assert each.stuck == (each.answer is not None) == (each.end in (2, 9))
 
 
 def test_every_page_of_the_chapter_is_in_the_table():
@@ -72,9 +72,12 @@ def test_a_page_that_is_not_looked_at_has_no_walk():
         walk(machine, PFN + 5)
 
 
-def test_cma_itself_may_isolate_its_pageblock():
-    found = walk(patch2.one_page((), "Normal", "CMA"), PFN, (), "CMA")
-    assert (found.gates, found.stuck, found.answer) == ((0,), False, None)
+@pytest.mark.parametrize(("migratetype", "answer"), [("CMA", None), ("Movable", PFN)])
+def test_only_cma_itself_may_isolate_its_pageblock(migratetype, answer):
+    machine = patch2.one_page((), "Normal", "free")
+    machine.set_pageblock(PFN, "CMA")
+    found = walk(machine, PFN, (), migratetype)
+    assert (found.gates, found.stuck, found.answer) == ((0,), answer is not None, answer)
 
 
 # -- the order is part of the answer -------------------------------------------------------------------
@@ -156,7 +159,8 @@ def test_the_code_of_the_gate_is_shown_with_its_comment_and_who_ran_it():
 
 
 def test_a_page_is_told_by_what_the_tests_can_know():
-    assert "48 MiB, Normal, pageblock Movable; references: 1; marks: hwpoison" in figure(0).description
+    said = "48 MiB in ZONE_NORMAL, pageblock labelled Movable; references: 1; marks: poisoned"
+    assert said in figure(0).description
 
 
 # -- the chapter ---------------------------------------------------------------------------------------
@@ -179,3 +183,10 @@ def test_the_facts_given_to_a_reader_s_list_are_those_of_the_kinds():
 
 def test_steps_end_with_the_last_verdict():
     assert steps(figure(0).walks) == 10
+
+
+def test_the_verdict_on_a_reader_s_list_has_one_notation_for_pfns():
+    code = "def has_unmovable(page, zone, flags):\n    return None"
+    message = questions.check("patch2/write-the-list", {"code": code}).message
+    assert "'pfn': 0x3000" in message
+    assert message.endswith("the model gives 0x3000.")

@@ -33,23 +33,20 @@ PAGES = {
     "poisoned": "hwpoison",
     "PG_offline": "offline",
     "huge": "hugetlb",
-    "in CMA": "CMA",
 }
 ZONES = {"ZONE_NORMAL": "Normal", "ZONE_MOVABLE": "Movable"}
 LANES = {
-    "Normal offlining": "Normal offlining",
-    "Normal alloc_contig": "Normal alloc_contig_range()",
-    "Movable offlining": "Movable offlining",
-    "Movable alloc_contig": "Movable alloc_contig_range()",
+    "ZONE_NORMAL, offlining": "Normal offlining",
+    "ZONE_NORMAL, alloc_contig_range()": "Normal alloc_contig_range()",
+    "ZONE_MOVABLE, offlining": "Movable offlining",
+    "ZONE_MOVABLE, alloc_contig_range()": "Movable alloc_contig_range()",
 }
 
 
 def one_page(changes: Collection[ChangeName], zone: str, what: str) -> Machine:
-    """128 MiB in one zone, all free but for one page; "CMA" is a free page of a CMA pageblock."""
+    """128 MiB in one zone, all free but for one page."""
     machine = Machine(changes, "128M", zone_of=[("addr:0", "addr:128M", zone)])
-    if what == "CMA":
-        machine.set_pageblock(PLACE, "CMA")
-    elif what != "free":
+    if what != "free":
         machine.place(PLACE, what)
     return machine
 
