@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from mmsim import draw
 from mmsim.machine.machine import Machine
 from mmsim.machine.result import Result
 from mmsim.questions.runs import named
-from mmsim.scenario.replay import carry_out
 from mmsim.series import STAGES
 from mmsim.widgets.controls import Choice
 from mmsim.widgets.lab import Lab
@@ -14,44 +16,66 @@ from mmsim.widgets.matrix import Matrix
 from mmsim.widgets.stories import Course, Story
 from mmsim.widgets.telling import Setting, Step, Told
 
-OPTIONS = {option: option for option in ("kernelcore=1G", "kernelcore=2G", "movablecore=512M")}
-BLOCKS = {f"memory{number}": str(number) for number in (28, 29, 30, 31)}
+LOWEST = {"kernelcore=1G": 8, "kernelcore=2G": 16, "movablecore=512M": 28}  # option -> first block of ZONE_MOVABLE
 OFFLINING, ALLOCATING = "offlining", "alloc_contig_range()"
+BOOT = {"boot_memory": "4G", "cmdline": "kernelcore=1G"}
 FLAGS = {OFFLINING: ["MEMORY_OFFLINE", "REPORT_FAILURE"], ALLOCATING: []}
+AT = ("block:31+10240", "block:31+11264")  # the 4 MiB in which the lowest boot allocation lies
+
+
+class Booted:
+    """An administrator takes the lowest, the middle and the highest block of ZONE_MOVABLE offline, one after the other.
+
+    A block is seen when it is its turn.
+    """
+
+    def tell(self, setting: Setting) -> Told:
+        """From the machine that has booted."""
+        option = setting.values["option"]
+        low = LOWEST[option]
+        steps = [{"do": "write", "path": f"memory{n}/state", "value": "offline"} for n in (low, (low + 32) // 2, 31)]
+        story = Story({"boot_memory": "4G", "cmdline": option}, steps, partial(turn, low=low))
+        (telling,) = story.tell(setting).tellings
+        return Told([replace(telling, start=0, paper=2)])
+
+
+def turn(machine: Machine, since: int, low: int) -> draw.Figure:
+    """The memory block that the last step was about, at first the lowest."""
+    states = [event.data for event in machine.trace.events[since:] if event.kind == "state"]
+    block = next((state[0] for state in states if isinstance(state, tuple)), low)
+    return draw.strip(machine, block, block, since=since, title="A block of ZONE_MOVABLE")
 
 
 def booted() -> Lab:
-    """An administrator boots with an option of their choice, and then takes a memory block offline."""
-    write: Step = {"do": "write", "path": "memory$block/state", "value": "offline"}
-    story = Story({"boot_memory": "4G", "cmdline": "$option"}, [write], top_blocks)
-    controls = [Choice("option", "Booted with", OPTIONS), Choice("block", "offline goes to", BLOCKS)]
-    return Lab("4 GiB, most of it ZONE_MOVABLE", story, controls, patches=STAGES[2])
+    """An administrator boots with an option of their choice, and then takes memory blocks offline."""
+    option = Choice("option", "Booted with", {option: option for option in LOWEST})
+    return Lab("4 GiB, a part of it ZONE_MOVABLE", Booted(), [option], patches=STAGES[2])
 
 
-def top_blocks(machine: Machine, since: int) -> draw.Figure:
-    """The four memory blocks at the top of 4 GiB."""
-    return draw.strip(machine, 28, 31, since=since, title="The last 512 MiB of 4 GiB")
-
-
-def asking(who: str) -> Step:
+def asking(who: str, note: str = "") -> Step:
     """Who asks isolates the 4 MiB in which the lowest page in the way lies."""
-    return {"do": "isolate", "by": who, "start": "block:31+10240", "end": "block:31+11264", "flags": FLAGS[who]}
+    said = {"note": f"{who} isolates 4 MiB{note}"} if note else {"by": who}
+    return {"do": "isolate", "start": AT[0], "end": AT[1], "flags": FLAGS[who], **said}
 
 
 class Asking:
-    """Somebody isolates a part of a machine booted with kernelcore=1G, and a boot allocation is in the way."""
+    """Somebody isolates a part of a machine booted with kernelcore=1G twice, and a boot allocation is in the way."""
 
     def tell(self, setting: Setting) -> Told:
-        """How it goes, line by line."""
-        return Course(self.machine(setting), [named(asking(setting.values["who"]))]).tell(setting)
+        """Both tries; the first is seen first."""
+        who = setting.values["who"]
+        story = Story(BOOT, [asking(who, " with a boot allocation"), asking(who, ", again")], lowest)
+        (telling,) = story.tell(setting).tellings
+        return Told([replace(telling, start=1, paper=1)])
 
     def end(self, setting: Setting) -> Result:
-        """How it ends."""
-        return carry_out(self.machine(setting), asking(setting.values["who"]))
+        """How the first try ends."""
+        return Story(BOOT, [asking(setting.values["who"])]).end(setting)
 
-    def machine(self, setting: Setting) -> Machine:
-        """A fresh machine."""
-        return Machine(setting.patches, "4G", "kernelcore=1G")
+
+def lowest(machine: Machine, since: int) -> draw.Figure:
+    """The 4 MiB in which the lowest page in the way lies."""
+    return draw.strip(machine, within=AT, since=since, unit="page", title="What is to be isolated")
 
 
 def warned() -> Lab:
