@@ -36,10 +36,10 @@ PAGES = {
 }
 ZONES = {"ZONE_NORMAL": "Normal", "ZONE_MOVABLE": "Movable"}
 LANES = {
-    "ZONE_NORMAL, offlining": "Normal offlining",
-    "ZONE_NORMAL, alloc_contig_range()": "Normal alloc_contig_range()",
-    "ZONE_MOVABLE, offlining": "Movable offlining",
-    "ZONE_MOVABLE, alloc_contig_range()": "Movable alloc_contig_range()",
+    "Normal zone, offlining": "Normal offlining",
+    "Normal zone, alloc_contig_range()": "Normal alloc_contig_range()",
+    "Movable zone, offlining": "Movable offlining",
+    "Movable zone, alloc_contig_range()": "Movable alloc_contig_range()",
 }
 
 
