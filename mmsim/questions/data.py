@@ -16,7 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
 from typing import Any
@@ -101,9 +101,9 @@ class Scene:
         return last if last.get("do") == "race" else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filled:
-    """One variant of a question: its data with the gaps filled that the seed picks."""
+    """One variant of a question: its data with the gaps filled that the seed picks. Nobody changes them."""
 
     name: str
     seed: int
@@ -338,6 +338,7 @@ def question_of(name: str) -> Object:
     return questions[slug]
 
 
+@lru_cache
 def filled(name: str, seed: int) -> Filled:
     """A question with the gaps filled that a seed picks. Raises ValueError for a name or a seed that is none."""
     if seed < 0:

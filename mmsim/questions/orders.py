@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise, permutations
 from typing import Any
 
 from mmsim.draw.race_steps import race_steps
 from mmsim.machine.machine import Machine
+from mmsim.mm.kernel import ChangeName
 from mmsim.questions.answers import arrange
-from mmsim.questions.claims import kernel
+from mmsim.questions.claims import ending, kernel
 from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
-from mmsim.questions.judging import missed, number, row
+from mmsim.questions.judging import missed, number
 from mmsim.questions.problems import shuffled
-from mmsim.questions.runs import Moment, moment, moves, named, nearest, watch
+from mmsim.questions.runs import Finding, Moment, moment, moves, named, nearest, watch
 from mmsim.questions.verdicts import Part, Row, opened
 from mmsim.questions.words import phrase
 from mmsim.scenario.checks import ScenarioError
@@ -59,10 +61,17 @@ def arranged(question: Filled, field: Object, lines: Sequence[Line]) -> tuple[Li
     if "when" in lines[0]:
         when = times(question, field)[0]
         return tuple(sorted(lines, key=lambda line: when[line["text"]]))
-    way = by_goal if "step" in lines[0] else by_stage
-    right = next((order for order in permutations(lines) if way(question, field, order).right), None)
+    return first_right(question, field["name"])
+
+
+@lru_cache
+def first_right(question: Filled, name: str) -> tuple[Line, ...]:
+    """The first right order of steps or patches, as near as can be to that of the file; searched for once."""
+    (field,) = (each for each in question.fields if each["name"] == name)
+    way = by_goal if "step" in field["line"][0] else by_stage
+    right = next((order for order in permutations(field["line"]) if way(question, field, order).right), None)
     if right is None:
-        raise question.error(f".field[{field['name']}]", "lines of which an order reaches the goal", "none")
+        raise question.error(f".field[{name}]", "lines of which an order reaches the goal", "none")
     return right
 
 
@@ -126,20 +135,45 @@ def can(question: Filled, steps: Sequence[Object]) -> bool:
 
 
 def by_stage(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
-    """Apply the patches in the reader's order, and look whether the goal holds with each kernel on the way."""
-    bare = question.scene()
-    goal = [fact for _, fact in question.facts(question.data["goal"], ".goal")]
-    scenes = [replace(bare, patches=bare.patches | {line["patch"] for line in lines[:count]})
-              for count in range(len(lines) + 1)]  # fmt: skip
+    """Apply the patches in the reader's order, and look whether the goal holds with each kernel on the way.
+
+    Every order has the first and the last kernel, so these have a row only if the goal is missed there.
+    """
     rows: list[Row] = []
-    for scene in scenes:
-        for finding in watch(scene, goal):
-            found = row(question, field, "", finding)
-            rows.append(replace(found, what=f"{kernel(scene.patches)}, {found.what}"))
-            if not finding.holds:
-                run = opened(scene, finding.schedule, number(finding.moment))
-                return Part((field["name"],), False, tuple(rows), finding.moment, "", run)
-    return Part((field["name"],), True, tuple(rows), None, reason(question, field), opened(scenes[-1]))
+    for count in range(len(lines) + 1):
+        scene = with_patches(question, lines[:count])
+        findings = stage(question, scene.patches)
+        wrong = next((finding for finding in findings if not finding.holds), None)
+        if wrong:
+            rows.append(at_stage(field, scene, [wrong]))
+            run = opened(scene, wrong.schedule, number(wrong.moment))
+            return Part((field["name"],), False, tuple(rows), wrong.moment, "", run)
+        if 0 < count < len(lines):
+            rows.append(at_stage(field, scene, findings))
+    return Part((field["name"],), True, tuple(rows), None, reason(question, field), opened(scene))
+
+
+def with_patches(question: Filled, lines: Sequence[Line]) -> Scene:
+    """The question's scene in the kernel with these patches, too."""
+    bare = question.scene()
+    return replace(bare, patches=bare.patches | {line["patch"] for line in lines})
+
+
+@lru_cache(1024)
+def stage(question: Filled, patches: frozenset[ChangeName]) -> list[Finding]:
+    """What a kernel on the way does to the goal; all orders that lead to it share the search."""
+    goal = [fact for _, fact in question.facts(question.data["goal"], ".goal")]
+    if any(fact.keys[0] != "unreachable" for fact in goal):
+        raise question.error(".goal", "unreachable outcomes, and nothing else", question.data["goal"])
+    return watch(replace(question.scene(), patches=patches), goal)
+
+
+def at_stage(field: Object, scene: Scene, findings: Sequence[Finding]) -> Row:
+    """What must not happen with a kernel on the way, in one row."""
+    ends = " or ".join(ending(finding.fact.said[0], scene) for finding in findings)
+    right = all(finding.holds for finding in findings)
+    what = f"{kernel(scene.patches)}, can it end with {ends}?"
+    return Row(field["name"], what, "no", "no" if right else "yes", right)
 
 
 # -- events that a run has in an order of its own ----------------------------------------------------

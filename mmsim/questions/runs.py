@@ -14,7 +14,7 @@ from mmsim.draw.race import said as told
 from mmsim.draw.race_steps import RaceStep, race_steps
 from mmsim.machine.machine import Machine
 from mmsim.machine.races import MachineRace, Racer, explore, schedules, starter
-from mmsim.questions.data import ALL, COUNTS, Scene
+from mmsim.questions.data import COUNTS, Scene
 from mmsim.questions.facts import Fact, shown, single
 from mmsim.questions.words import phrase
 from mmsim.scenario.compare import Difference, Sight
@@ -56,7 +56,7 @@ def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
         return last_step(machine, scene, facts)
     racers = [named(task) for task in scene.race["tasks"]]
     if scene.outcome is None:
-        return [Search(machine, racers).finding(fact) for fact in facts]
+        return Search(machine, racers).findings(facts)
     misses, schedule = nearest(machine, racers, [scene.outcome])[0]
     if misses:
         raise ValueError(f"no interleaving ends in {shown('', scene.outcome)}")
@@ -215,19 +215,17 @@ class Search:
     machine: Machine
     racers: Sequence[Racer]
 
-    def finding(self, fact: Fact) -> Finding:
-        """What the search says of a fact: of `reachable` and `unreachable` outcomes, or of a count."""
-        key = fact.keys[0]
-        if key in COUNTS:
-            found = self.count(key)
-            said = fact.said if isinstance(fact.said, dict) else {"min": fact.said, "max": fact.said}
-            return Finding(fact, said.get("min", found) <= found <= said.get("max", found), found)
-        assert key in ALL
-        (outcome,) = fact.said
-        misses, schedule = nearest(self.machine, self.racers, [outcome])[0]
-        if (misses == 0) == (key == "reachable"):
+    def findings(self, facts: Sequence[Fact]) -> list[Finding]:
+        """What the search says of each fact: of a count, or of an outcome; all outcomes are looked for at once."""
+        outcomes = [fact.said[0] for fact in facts if fact.keys[0] not in COUNTS]
+        near = iter(nearest(self.machine, self.racers, outcomes) if outcomes else ())
+        return [self.count(fact) if fact.keys[0] in COUNTS else self.outcome(fact, *next(near)) for fact in facts]
+
+    def outcome(self, fact: Fact, misses: int, schedule: tuple[int, ...]) -> Finding:
+        """A claim that an outcome can be reached, or can't, beside the schedule that comes nearest to it."""
+        if (misses == 0) == (fact.keys[0] == "reachable"):
             return Finding(fact, True, fact.said)
-        return self.refuted(fact, outcome, schedule, misses)
+        return self.refuted(fact, fact.said[0], schedule, misses)
 
     def refuted(self, fact: Fact, outcome: Object, schedule: tuple[int, ...], misses: int) -> Finding:
         """A claim that the search refutes, with the schedule that shows it, or comes nearest to what was claimed."""
@@ -237,7 +235,10 @@ class Search:
         _, finding = (max if misses == 0 else min)(decisive, key=lambda pair: pair[0])
         return Finding(fact, False, [outcome], finding.moment, schedule)
 
-    def count(self, key: str) -> int:
+    def count(self, fact: Fact) -> Finding:
         """How many distinct outcomes, or schedules with pruning, or orders without it."""
-        found = explore(self.machine, *self.racers, prune=key != "orders")
-        return len(found.outcomes) if key == "outcomes" else found.schedules
+        key = fact.keys[0]
+        search = explore(self.machine, *self.racers, prune=key != "orders")
+        found = len(search.outcomes) if key == "outcomes" else search.schedules
+        said = fact.said if isinstance(fact.said, dict) else {"min": fact.said, "max": fact.said}
+        return Finding(fact, said.get("min", found) <= found <= said.get("max", found), found)
