@@ -1,6 +1,7 @@
 """Orders of patches: the board and the map, what they say of each kernel, and the questions that ask for an order."""
 
 import re
+from dataclasses import replace
 from itertools import permutations
 from xml.etree import ElementTree
 
@@ -12,8 +13,8 @@ from mmsim import draw
 from mmsim.chapters import order
 from mmsim.draw import Lane, Stage
 from mmsim.draw.figure import STYLE
-from mmsim.questions import check, problem
-from mmsim.questions.data import read
+from mmsim.questions import check, orders, problem, solve
+from mmsim.questions.data import filled, read
 from mmsim.scenario import ScenarioError
 
 pytestmark = pytest.mark.usefixtures("no_loop")
@@ -139,9 +140,31 @@ def test_a_bad_stage_is_named_and_its_run_opened():
 
 
 def test_the_patches_that_a_kernel_has_already_are_there_at_every_stage():
-    assert check("order/one-is-in", said((1, 5, 3), "order/one-is-in")).right
-    verdict = check("order/one-is-in", said((3, 5, 1), "order/one-is-in"))
+    assert check("order/one-is-in", said((1, 4, 3), "order/one-is-in")).right
+    verdict = check("order/one-is-in", said((3, 4, 1), "order/one-is-in"))
     assert verdict.run["patches"] == [3, 4, 5]
+
+
+def test_a_verdict_on_an_order_has_a_row_for_each_kernel_that_the_order_chose():
+    rows = check("order/put-in-order", said((1, 5, 4, 3))).facts
+    assert [row.what for row in rows] == [
+        f"{kernel}, can it end with at least 1 warning or a kernel panic?"
+        for kernel in ("with patch 1", "with patches 1 and 5", "with patches 1, 4 and 5")]
+    assert all(row.holds and row.found == "no" for row in rows)
+
+
+@pytest.mark.parametrize(("seed", "zone"), [*enumerate(order.ZONES)])
+def test_the_solution_has_patch_5_as_early_as_can_be(seed, zone):
+    right = [cards for cards in permutations(order.REAL) if order.highest(cards, zone) < 2]
+    solution = [int(text[0]) for text in solve("order/put-in-order", seed).answer["order"]]
+    assert solution.index(5) == min(cards.index(5) for cards in right)
+
+
+def test_the_goal_of_patches_is_what_must_not_be_reached():
+    question = filled("order/put-in-order", 0)
+    goal = {"reachable": [{"panic": True}]}
+    with pytest.raises(ScenarioError, match="unreachable outcomes, and nothing else"):
+        orders.stage(replace(question, data={**question.data, "goal": goal}), frozenset())
 
 
 @pytest.mark.parametrize("lines", [
