@@ -85,12 +85,16 @@ def test_how_many_orders_are_how_bad(zone, counts):
 
 
 @pytest.mark.parametrize("zone", [*order.ZONES, order.BOTH])
-def test_the_caption_of_the_map_says_what_the_map_shows(zone):
-    text = order.every(zone).text
-    worse = [text.count(word) for word in ("✗", "▲")]
-    said = order.every(zone).description
-    assert f"{worse[0]} of 24 orders have a stage that can crash, {worse[1]} more" in said
-    assert f"and {24 - sum(worse)} never" in said
+def test_the_sentence_above_all_orders_says_what_they_show(zone):
+    lab = order.every()
+    lab.inputs["zone"].value = zone
+    assert lab.walk.slider.value == 0
+    assert "✗" not in lab.text
+    lab.walk.slider.value = 4
+    view = lab.walk.look(4)
+    worse = [str(view.picture).count(word) for word in ("✗", "▲")]
+    assert view.says.startswith(f"Stage 4 of 4: {worse[0]} of 24 orders have a stage that can crash, {worse[1]} more")
+    assert f"and {24 - sum(worse)} none" in view.says
 
 
 def test_the_board_hides_what_comes_and_shows_all_after_a_swap():

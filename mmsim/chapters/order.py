@@ -12,7 +12,7 @@ from itertools import combinations, permutations
 from mmsim import draw
 from mmsim.chapters.patch1 import ZONES, two_cpus
 from mmsim.chapters.patch5 import offline_and_host
-from mmsim.draw import Figure, Lane, Stage, worst
+from mmsim.draw import Lane, Stage, worst
 from mmsim.draw.board import LEVELS, Order
 from mmsim.machine.machine import Machine
 from mmsim.mm.kernel import ChangeName
@@ -65,9 +65,9 @@ def highest(cards: Order, zone: str) -> int:
     return max(level(cards[:count], zone) for count in range(len(cards) + 1))
 
 
-def every_order(zone: str) -> dict[Order, int]:
-    """All orders of the four patches, and how bad each can get."""
-    return {cards: highest(cards, zone) for cards in permutations(REAL)}
+def every_order(zone: str, stages: int = len(REAL)) -> dict[Order, int]:
+    """All orders of the four patches, and how bad each can get up to a stage."""
+    return {cards: highest(cards[:stages], zone) for cards in permutations(REAL)}
 
 
 # -- the board -----------------------------------------------------------------------------------------------
@@ -143,14 +143,34 @@ def board() -> Lab:
     return Lab("Four patches in an order", Board(), [PLACE], swaps)
 
 
-def every(zone: str) -> Figure:
-    """All 24 orders of the four cards, with the real one named."""
-    levels = every_order(zone)
-    worse = [n for n, _ in enumerate(LEVELS) if n > LEVELS.index("collide")]
-    warn, crash = (sum(level == n for level in levels.values()) for n in worse)
-    said = (f"The same race, memory32 in {zone}: {crash} of {len(levels)} orders have a stage that can crash, {warn} "
-            f"more one that can warn, and {len(levels) - crash - warn} never do worse than EBUSY.")  # fmt: skip
-    return draw.orders(levels, {REAL: "real"}, "All orders", said)
+# -- all orders ----------------------------------------------------------------------------------------------
+
+
+class Orders:
+    """All orders of the four cards; each step applies the next patch of every one."""
+
+    def tell(self, setting: Setting) -> Told:
+        """From the kernel with no patch to the one with all; on paper, the last step."""
+        last = len(REAL)
+        return Told([Telling(last + 1, partial(self.view, setting.values["zone"]), paper=last)])
+
+    def view(self, zone: str, step: int) -> View:
+        """How bad each order has been up to a stage."""
+        levels = every_order(zone, step)
+        picture = draw.orders(levels, {REAL: "real"}, "How bad has it been so far?", about(zone))
+        return View(picture, f"Stage {step} of {len(REAL)}: {counted(levels.values())}")
+
+
+def counted(levels: Collection[int]) -> str:
+    """How many orders are how bad."""
+    warn, crash = (sum(LEVELS[level] == bad for level in levels) for bad in ("warn", "crash"))
+    return (f"{crash} of {len(levels)} orders have a stage that can crash, {warn} more one that can warn, "
+            f"and {len(levels) - crash - warn} none that is worse than EBUSY.")  # fmt: skip
+
+
+def every() -> Lab:
+    """All 24 orders, in a zone or in the worse of both."""
+    return Lab("All orders", Orders(), [Choice("zone", "memory32 is in", {name: name for name in (*ZONES, BOTH)})])
 
 
 # -- every subset --------------------------------------------------------------------------------------------
