@@ -72,7 +72,7 @@ class InsideKernel:
         """A pfn, checked: a memory block must be there (for an end: it may be the first page behind)."""
         number = pfn(value)
         if (number - end) >> SECTION_SHIFT not in self.kernel.memory_blocks:
-            raise ValueError(f"pfn {value!r} is outside the machine's memory")
+            raise ValueError(f"pfn {value!r}: the machine has no memory there")
         return number
 
     def online_pageblock(self, value: Pfn) -> int:
