@@ -90,7 +90,7 @@ BAD = [
     ("allocate", ("b", "4M", "GFP_WHATEVER"), "'GFP_WHATEVER'"),
     ("allocate", ("b", "4M", "GFP_KERNEL", 11), "order 11"),
     ("allocate", ("held", "4K"), "the name 'held' is taken"),
-    ("allocate", ("b", "4K", "GFP_KERNEL", 0, ("block:7", "block:8")), "pfn 'block:7': the machine has no memory there"),
+    ("allocate", ("b", "4K", "GFP_KERNEL", 0, ("block:7", "block:8")), "'block:7': the machine has no memory"),
     ("free", ("nobody",), "nothing is held under the name 'nobody'"),
     ("pin", ("nobody",), "'nobody'"),
     ("unpin", ("nobody",), "'nobody'"),

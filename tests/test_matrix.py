@@ -35,6 +35,11 @@ def who_goes():
     return Matrix("Who goes?", story, kinds, zones, lambda end: Mark("ok" if end.errno == "0" else "bad", end.errno))
 
 
+def shown(lab):
+    """What the cells say."""
+    return [made.description for made in lab.cells.values()]
+
+
 # -- marks -------------------------------------------------------------------------------------------
 
 
@@ -79,7 +84,33 @@ def test_a_table_of_marks_says_the_same_as_text_and_as_html():
 def test_each_cell_is_marked_by_the_end_of_its_run():
     lab = who_goes()
     assert [str(mark) for mark in lab.marks.values()] == ["✓ 0", "✓ 0", "✗ EBUSY", "✗ ENDLESS"]
-    assert [made.description for made in lab.cells.values()] == [str(mark) for mark in lab.marks.values()]
+
+
+def test_a_cell_shows_its_mark_when_it_is_pressed_and_there_is_a_button_for_all():
+    lab = who_goes()
+    assert shown(lab) == ["✓ 0", "?", "?", "?"], "one run is open from the start"
+    lab.cells["slab", "online_kernel"].click()
+    assert shown(lab) == ["✓ 0", "?", "✗ EBUSY", "?"]
+    lab.rest.click()
+    assert shown(lab) == [str(mark) for mark in lab.marks.values()]
+    assert lab.rest.layout.display == "none"
+    for cell, made in lab.cells.items():
+        assert f"mmsim-mark-{lab.marks[cell].kind}" in made._dom_classes
+
+
+def test_a_matrix_whose_cell_runs_again_keeps_the_marks_that_were_seen():
+    before = who_goes()
+    displayed(before)
+    before.cells["slab", "online_movable"].click()
+    again = who_goes()
+    displayed(again)
+    assert shown(again) == shown(before) == ["✓ 0", "?", "?", "✗ ENDLESS"]
+
+
+def test_on_paper_all_marks_are_there():
+    lab = who_goes()
+    (paper,) = (part for part in lab.children if "mmsim-paper" in part._dom_classes and "<table" in part.value)
+    assert all(str(mark) in paper.value for mark in lab.marks.values())
 
 
 def test_a_cell_opens_its_run_from_the_start():

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import ipywidgets as w
 
 from mmsim import draw
-from mmsim.draw import Figure, Mark
+from mmsim.draw import Document, Figure, Mark
 from mmsim.mm.kernel import ChangeName
 from mmsim.series import STAGES
 from mmsim.widgets.controls import Choice
@@ -19,6 +19,7 @@ from mmsim.widgets.parts import button
 from mmsim.widgets.telling import Scene, Setting
 
 Cell = tuple[str, str]  # the values of its row and of its column
+COVERED = "?"
 
 
 class Ending(Scene, Protocol):
@@ -29,8 +30,9 @@ class Ending(Scene, Protocol):
 
 
 class Matrix(Lab):
-    """A cell for each row and column, marked with what comes of it; pressing a cell opens its run below.
+    """A cell for each row and column; pressing it shows the mark of what comes of it, and opens its run below.
 
+    A cell that was not pressed shows none, so that a reader may guess first; a button shows all, and so does paper.
     rows, columns: what replaces two `$name` in the scene (a choice named `patches` is the kernel); mark: says what a
     cell shows, from the last step's `Result` of a `Story`, or from the `Exploration` of a `Race`.
     """
@@ -47,11 +49,15 @@ class Matrix(Lab):
     def parts(self) -> Iterator[Any]:
         """The cells in the place of the two lists, then the pages of the one that is open."""
         self.marks = {cell: self.mark(self.ending.end(self.setting_of(cell))) for cell in self.places()}
+        self.seen = set[Cell]()
         self.cells = {cell: self.opener(cell) for cell in self.places()}
+        self.rest = button("Show all", self.show_all)
         grid = w.GridBox(list(self.table())).add_class("mmsim-fig").add_class("mmsim-cells")
         grid.layout.grid_template_columns = f"repeat({1 + len(self.columns.options)}, minmax(min-content, 1fr))"
         title, *rest = super().parts()
-        yield from (title, grid, *(part for part in rest if part not in (*self.inputs.values(), self.overview)))
+        on_paper = self.walk.area(self.table_of_marks.html(style=False)).add_class("mmsim-paper")
+        yield from (title, grid, on_paper, self.rest)
+        yield from (part for part in rest if part not in (*self.inputs.values(), self.overview))
 
     def places(self) -> Iterator[Cell]:
         """Every cell, row by row."""
@@ -70,9 +76,23 @@ class Matrix(Lab):
 
     def opener(self, cell: Cell) -> Any:
         """The button that opens a cell's run."""
-        made = button(str(self.marks[cell]), partial(self.open_cell, cell))
+        made = button(COVERED, partial(self.open_cell, cell))
         made.layout, made.tooltip = self.walk.layout, f"{self.called(cell)}: open the run"
-        return made.add_class(f"mmsim-mark-{self.marks[cell].kind}")
+        return made
+
+    def show(self, cell: Cell) -> None:
+        """Show the mark of a cell; when all are there is nothing left to show."""
+        if cell not in self.seen:
+            self.seen.add(cell)
+            self.cells[cell].description = str(self.marks[cell])
+            self.cells[cell].add_class(f"mmsim-mark-{self.marks[cell].kind}")
+        if len(self.seen) == len(self.cells):
+            self.rest.layout.display = "none"
+
+    def show_all(self) -> None:
+        """Show the marks of all cells."""
+        for cell in self.cells:
+            self.show(cell)
 
     def called(self, cell: Cell) -> str:
         """The heads of a cell's row and column."""
@@ -90,7 +110,8 @@ class Matrix(Lab):
         return row, column
 
     def open_cell(self, cell: Cell) -> None:
-        """Show a cell's run from its start; of a race, the way to end that the cell speaks of."""
+        """Show a cell's mark, and its run from its start; of a race, the way to end that the cell speaks of."""
+        self.show(cell)
         self.quiet = True
         for box, value in zip(self.inputs.values(), cell, strict=True):
             box.value = value
@@ -105,10 +126,21 @@ class Matrix(Lab):
             (made.add_class if cell == self.where else made.remove_class)("mmsim-open")
         return done
 
+    def take_up(self, before: Lab) -> None:
+        """Go on where another matrix was, with the marks that were seen there."""
+        assert isinstance(before, Matrix)
+        super().take_up(before)
+        for cell in before.seen & set(self.cells):
+            self.show(cell)
+
+    @property
+    def table_of_marks(self) -> Document:
+        """The whole matrix as a figure."""
+        rows = {name: [self.marks[row, column] for column in self.columns.options.values()]
+                for name, row in self.rows.options.items()}
+        return draw.matrix(self.title, self.rows.description, list(self.columns.options), rows)
+
     @property
     def figures(self) -> list[Figure]:
         """The matrix, and the run that is open."""
-        rows = {name: [self.marks[row, column] for column in self.columns.options.values()]
-                for name, row in self.rows.options.items()}
-        table = draw.matrix(self.title, self.rows.description, list(self.columns.options), rows)
-        return [table, *super().figures]
+        return [self.table_of_marks, *super().figures]
