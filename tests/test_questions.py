@@ -317,6 +317,14 @@ def test_an_order_of_steps_that_cannot_be_done_is_wrong():
     assert verdict.run["steps"][-1]["do"] == "alloc_contig"
 
 
+def test_of_an_order_the_step_is_named_that_nobody_can_do():
+    texts = [line["text"] for line in filled("review/a-moment-later", 0).fields[0]["line"]]
+    goes, shrinks, page = sorted(texts, key=len)
+    verdict = check("review/a-moment-later", {"order": [goes, page, shrinks]})
+    assert verdict.message.startswith(f"As number 2, this can't be done: “{page}”")
+    assert len(verdict.run["steps"]) == 1
+
+
 LOSE = "isolate start=addr:46M end=addr:48M\nisolate start=addr:46M end=addr:48M"
 
 

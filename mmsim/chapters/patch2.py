@@ -117,4 +117,4 @@ def comment() -> Lab:
 def table() -> Lab:
     """Every kind of page, in both zones, for both who ask; a cell opens the walk."""
     lanes = Choice("zone", "Zone, who asks", LANES)
-    return Matrix("Which gate decides?", Asking(), choose(*PAGES.values()), lanes, mark, STAGES[2])
+    return Matrix("Which gate decides?", Asking(decided=True), choose(*PAGES.values()), lanes, mark, STAGES[2])

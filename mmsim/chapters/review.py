@@ -44,7 +44,7 @@ def versions() -> Strip:
         Version("v2", "30 July", V2, [
             "The early return moves to the front and is called a fix, with a `Fixes:` tag.",
             "*D* is dropped. In its place a comment says what `ZONE_MOVABLE` promises: 6.",
-            "Braces, and a label that nobody used: the last lines of code that change."]),
+            "Braces, and a `goto` label that nobody used: the last lines of code that change."]),
         Version("v3", "4 August", (), ["One typing error in the comment of 6."]),
         Version("v4", "4 August", (), ["Words: the comment of 6, an option's name in 3, the message of 5."]),
         Version("v5", "16 August", MERGED, [
@@ -62,10 +62,12 @@ def versions() -> Strip:
 
 
 def outcome(end: End) -> Mark:
-    """How a call of alloc_contig_range() ended, and what it has moved for nothing."""
+    """How a call of alloc_contig_range() ended, what it has moved for nothing, and what was refused for nothing."""
     if end.errno == "0":
         return Mark("ok", "taken")
-    return Mark("bad", f"late, {end.moved} moved") if end.when == "late" else Mark("warn", "early")
+    if end.when == "late":
+        return Mark("bad", f"late, {end.moved} moved")
+    return Mark("bad", "for nothing") if end.case == "fresh" else Mark("warn", "early")
 
 
 def one_call() -> Lab:

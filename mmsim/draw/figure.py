@@ -139,9 +139,13 @@ def scrollable(content: str, label: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Text with `code` in backticks and *stress* in asterisks, as HTML; code is not for a browser's translator."""
+    """Text with `code` in backticks and *stress* in asterisks, as HTML; code is not for a browser's translator.
+
+    An errno such as -EBUSY isn't broken behind its sign.
+    """
     parts = re.split(r"`([^`]*)`", escape(text))
-    plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
+    whole = [re.sub(r"-E[A-Z]+\b", r'<span class="mmsim-whole">\g<0></span>', part) for part in parts[::2]]
+    plain = [re.sub(r"\*([^*]+)\*", r"<em>\1</em>", part) for part in whole]
     code = [f'<code translate="no">{part}</code>' for part in parts[1::2]] + [""]
     return "".join(piece for pair in zip(plain, code, strict=True) for piece in pair)
 

@@ -115,20 +115,24 @@ def failure(scene: Scene, field: Object) -> Part | None:
 def impossible(question: Filled, field: Object, lines: Sequence[Line], steps: Sequence[Object],
                error: ValueError) -> Part:
     """The verdict where a step can't be done at its place, with the run of those before it."""
-    done = next((count for count in range(len(steps)) if not can(question, steps[: count + 1])), len(steps) - 1)
+    done = doable(question, steps)
     why = "what it needs comes later" if isinstance(error, ScenarioError) else str(error)
     message = f"As number {done + 1}, this can't be done: “{lines[done]['text']}”; {why}."
     run = opened(question.scene(steps=tuple(steps[:done])), stop=done) if done else None
     return Part((field["name"],), False, run=run, message=message)
 
 
-def can(question: Filled, steps: Sequence[Object]) -> bool:
-    """Can these steps be done, as far as can be told without doing them?"""
-    try:
-        question.scene(steps=tuple(steps))
-    except ScenarioError:
-        return False
-    return True
+def doable(question: Filled, steps: Sequence[Object]) -> int:
+    """How many of these steps can be done, one after the other, until one can't."""
+    machine = None
+    for count, step in enumerate(steps):
+        try:
+            scene = question.scene(steps=tuple(steps[: count + 1]))
+            machine = machine or Machine(patches=scene.patches, **scene.machine)
+            carry_out(machine, step)
+        except ValueError:
+            return count
+    return len(steps)
 
 
 # -- patches that are applied one after the other ------------------------------------------------------
