@@ -131,6 +131,7 @@ def test_a_run_shows_the_stage_that_ended_it(zone, case, who, errno, stage, line
     stages = ("look", "isolate", "tell", "move", "test")
     signs = {row.split()[0]: row.split()[1] for row in table if row.startswith(stages)}
     expected = "" if not stage else "▲" if errno == "EINTR" else "✗"
-    assert [name for name, sign in signs.items() if sign in "▲✗"] == ([stage] if stage else [])
+    tried = ["move"] if (case, who) == ("pin", "contig") else []  # a page that stays; the test at the end says so
+    assert [name for name, sign in signs.items() if sign in "▲✗"] == tried + ([stage] if stage else [])
     assert signs.get(stage, "") == expected
     assert len(views) == len(patch6.reached(end_of(case, who, zone))) + 2

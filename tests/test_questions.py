@@ -374,7 +374,7 @@ def test_who_writes_steps_is_shown_each_that_may_be_used(name):
 @pytest.mark.parametrize("name", [name for name in names() if problem(name).kind == "write"])
 def test_who_writes_a_function_is_told_that_its_names_are_fixed(name):
     call = re.search(r"def (.*\)):", solve(name).answer["code"])[1]
-    assert f"called as `{call}`" in " ".join(problem(name).setup)
+    assert f"called as `{call}`" in " ".join(problem(name).rules)
 
 
 @pytest.mark.parametrize(("code", "state", "says"), [

@@ -181,13 +181,22 @@ def test_with_patch_4_alone_it_crashes():
     ("patches", "keys", "why"),
     [
         ((), {"zone": "Normal"}, "the zone isn't ZONE_MOVABLE, so there is no warning"),
-        ({3}, {}, "nothing warns"),
+        ({3}, {}, "no line is there that warns"),
         ((), {"cmdline": "panic_on_warn=1"}, "a warning is a panic"),
     ],
 )
 def test_the_reason_follows_from_the_facts(patches, keys, why):
     steps = draw.race_steps(machine(patches, **keys), RACERS, LATE[:7])
     assert why in decided(steps)[1]
+
+
+@pytest.mark.parametrize(("patches", "why"), [
+    ({2, 3}, "no dump."), ({2, 3, 4}, "no dump, but only since nobody has set REPORT_FAILURE."),
+])
+def test_a_loser_that_does_not_report_is_told_what_it_owes_to_that(patches, why):
+    worker_loses = [0, 0, 0, 0, 1]
+    steps = draw.race_steps(machine(patches), RACERS, worker_loses)
+    assert decided(steps)[1].endswith(why)
 
 
 def test_who_slips_in_is_told_with_the_lock_that_is_not_held():

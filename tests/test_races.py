@@ -324,7 +324,7 @@ def test_what_is_moved_to_and_fro_is_a_loop_without_end() -> None:
         (race("unpin", name="a"), "not pinned"),
         (race("resize", to="4M"), "no virtio-mem device"),
         (race("isolate", start=1, end=512), "misaligned"),
-        (race("alloc_contig", start=0, end="block:9"), "outside"),
+        (race("alloc_contig", start=0, end="block:9"), "no memory there"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

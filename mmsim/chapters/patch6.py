@@ -119,7 +119,8 @@ def come_of(stage: str, end: End) -> Mark:
     """What came of a stage that was reached."""
     stopped = end.stage == stage
     if stage == "move" and not stopped:
-        return Mark("ok", f"{end.moved} pages have moved" if end.moved else "there is nothing to move")
+        told = f"{end.moved} pages have moved" if end.moved else "there is nothing to move"
+        return Mark("warn", f"{told}, a page stays") if end.stayed else Mark("ok", told)
     if end.who == "allocate":
         return Mark("ok", f"{end.got[0]:,} pages" if stage == "take" else f"from {end.got[1]}")
     passed, failed = COME_OF[stage]
@@ -149,7 +150,7 @@ def said(page: str, end: End) -> str:
         return f"Take: a program gets all that is free in this block, {end.got[0]:,} pages."
     if page == "more":
         return f"One page more: there is none here, so it comes from {end.got[1]}."
-    return SAYS[page, end.stage == page]
+    return SAYS[page, end.stage == page or (page == "move" and end.stayed)]
 
 
 SAYS = {

@@ -111,6 +111,11 @@ class End:
         return "test" if "test" in kinds else "move" if "notify" in kinds else "isolate"
 
     @property
+    def stayed(self) -> bool:
+        """Did a page that looks as if it could be moved stay where it is?"""
+        return self.errno != "0" and self.when == "late" and self.kept == "lru"
+
+    @property
     def when(self) -> str:
         """`early`, before anybody was told and anything has moved, or `late`."""
         return "early" if self.stage in EARLY else "late"

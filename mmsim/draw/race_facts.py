@@ -31,8 +31,8 @@ class Facts:
     result: what the function gave, None if it has not ended; early: it returned from below the lock; movable: is it
     about ZONE_MOVABLE; warned_before: has the race warned before; between: the task that is between two pageblocks
     now, without the zone's lock; errno: how the task's whole path has ended, None if it has not; waits: for which lock;
-    took: the mutex that it has had since these moves; refused: the pageblocks refused in them; ret: has the function a
-    variable `ret`, which is returned?
+    took: the mutex that it has had since these moves; refused: the pageblocks refused in them; code: the lines of the
+    function.
     """
 
     who: str
@@ -49,7 +49,7 @@ class Facts:
     waits: str
     took: str = ""
     refused: tuple[int, ...] = ()
-    ret: bool = True
+    code: tuple[str, ...] = ()
 
     def of(self, kind: str) -> list[Event]:
         """The events of a kind; `isolate` and `undo` are told apart."""
@@ -97,24 +97,33 @@ class Facts:
     @property
     def why_quiet(self) -> str:
         """Why a lost race was not warned about."""
+        if not self.has("warn_on_once"):
+            return "no line is there that warns"
         if not self.movable:
             return "the zone isn't `ZONE_MOVABLE`, so there is no warning"
         return "this place has warned once since boot, so not again" if self.warned_before else "nothing warns"
 
+    def has(self, *words: str) -> bool:
+        """Is there a line in the function with all these words?"""
+        return any(all(word in line for word in words) for line in self.code)
+
     @property
     def keeps(self) -> str:
         """What stands before an errno that the function returns."""
-        return "`ret` keeps" if self.ret else "it returns"
+        return "`ret` keeps" if self.has("return ret") else "it returns"
 
     @property
     def sets(self) -> str:
         """What stands before a 0 that the function returns."""
-        return "`ret` is" if self.ret else "it returns"
+        return "`ret` is" if self.has("return ret") else "it returns"
 
     @property
     def dump(self) -> str:
         """What became of `dump_page()` after a lost race."""
-        return "and `dump_page()` is called with it." if self.of("dump") else "no dump."
+        if self.of("dump"):
+            return "and `dump_page()` is called with it."
+        asked = self.has("REPORT_FAILURE", "unmovable")
+        return "no dump." if asked else "no dump, but only since nobody has set `REPORT_FAILURE`."
 
     def text(self, *kinds: str) -> str:
         """What the events of these kinds say."""

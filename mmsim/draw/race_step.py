@@ -167,7 +167,7 @@ def blocks(step: RaceStep) -> str:
         isolated = now.label == "Isolate"
         by = ""
         if isolated:
-            by = f" by {badge(step, now.by, spoken=True)}" if now.by is not None else " before the race"
+            by = f" by {badge(step, now.by, spoken=True)}" if now.by is not None else " before"
         label = f'<b class="mmsim-badge" translate="no">{now.label}</b>' if isolated else f"<span>{now.label}</span>"
         did = '<b class="mmsim-busy">▲ busy</b>' if now.busy else "<b>changed</b>" if now.changed else ""
         look = " mmsim-iso" if isolated else " mmsim-nowhere" if now.label == NOWHERE else ""

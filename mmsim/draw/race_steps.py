@@ -197,7 +197,7 @@ class Frames:
             self.run.zone == "Movable", any(e.kind == "warn" for e in before), between,
             outcome.errnos[task] if last.done and task < len(outcome.errnos) else None, last.waits,
             next((name for name in last.held if name not in had), ""),
-            tuple(seen.pfn for seen in moves if refused(seen) and seen.pfn is not None), "ret" in self.variables,
+            tuple(seen.pfn for seen in moves if refused(seen) and seen.pfn is not None), self.listing,
         )
 
     def ran(self, moves: Sequence[Watched]) -> list[int]:

@@ -119,8 +119,10 @@ def snapshot(
     """What is to be drawn of a machine now.
 
     first, last: memory blocks (`32` or "block:32"), both included; without them those of the virtio-mem device as
-    far as it can plug now, and boot memory summed up. since: an earlier snapshot or `len(machine.trace)` then; what
-    was migrated from there on is shown. Raises ValueError for a block that can't be.
+    far as it can plug now, and boot memory summed up; without a device boot memory, if it is but a few blocks.
+    since: an earlier snapshot or `len(machine.trace)` then; what was migrated from there on is shown.
+
+    Raises ValueError for a block that can't be.
     """
     k, mark = machine.kernel, len(machine.trace)
     start = mark if since is None else since if isinstance(since, int) else since.mark
@@ -139,12 +141,15 @@ def snapshot(
     )  # fmt: skip
 
 
+FEW = 3  # blocks of a machine without a device, which are drawn one by one
+
+
 def chosen(machine: Machine, first: Place, last: Place) -> list[int]:
     """Numbers of the blocks to be shown one by one."""
     blocks, driver = machine.kernel.memory_blocks, machine.driver
     if first is None and last is None:
         if driver is None:
-            return []
+            return sorted(blocks) if len(blocks) <= FEW else []
         end = max(driver.next_mb_id, driver.last_usable_mb_id + 1, driver.first_mb_id + 1)
         return list(range(driver.first_mb_id, end))
     low = 0 if first is None else number_of(first)

@@ -36,7 +36,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Problem:
-    """A question as it is asked. `text` is paragraphs, `setup` the scenario in words; nothing says what is right."""
+    """A question as it is asked; nothing says what is right.
+
+    text: paragraphs; setup: the scenario in words; rules: what an answer keeps to.
+    """
 
     name: str
     seed: int
@@ -48,6 +51,7 @@ class Problem:
     kernel: str
     text: tuple[str, ...]
     setup: tuple[str, ...]
+    rules: tuple[str, ...]
     fields: tuple[Field, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -58,7 +62,7 @@ class Problem:
         head = f"{self.name}: {self.title}"
         about = f"{self.kind}, {plural(self.minutes, 'minute')}, {plural(self.points, 'point')}; kernel: {self.kernel}"
         setup = [f"  {index}. {line}" for index, line in enumerate(self.setup, 1)]
-        parts = [f"{head}\n{about}", *self.text, "\n".join(setup), *map(asked, self.fields)]
+        parts = [f"{head}\n{about}", *self.text, "\n".join(setup), *self.rules, *map(asked, self.fields)]
         return "\n\n".join(part for part in parts if part)
 
 
@@ -85,7 +89,7 @@ def problem(name: str, seed: int = 0) -> Problem:
     data = question.data
     return Problem(
         name, seed, data["title"], data["kind"], data["minutes"], data["points"], tuple(data["objectives"]),
-        data["kernel"], paragraphs(data["text"]), tuple(setup(question)),
+        data["kernel"], paragraphs(data["text"]), tuple(setup(question)), tuple(rules(question)),
         tuple(form(question, field) for field in question.fields),
     )
 
@@ -108,13 +112,16 @@ def setup(question: Filled) -> list[str]:
     if not open_ and question.data.get("steps"):
         scene = question.scene()
         lines = [*machine_words(scene.machine), *map(sentence, map(phrase, scene.steps))]
-    lines += [f"{scene['title']}." for scene in question.data.get("scenes", ())]
+    return lines + [f"{scene['title']}." for scene in question.data.get("scenes", ())]
+
+
+def rules(question: Filled) -> Iterator[str]:
+    """What steps, or a function, have to keep to."""
     if "limit" in question.data:
-        lines.append(f"You write at most {plural(question.data['limit'], 'step')}, one a line.")
+        yield f"You write at most {plural(question.data['limit'], 'step')}, one a line."
     if "function" in question.data:
         call = f"{question.data['function']}({', '.join(parameters(question))})"
-        lines.append(f"It is called as `{call}`: its name and the names of its parameters are fixed.")
-    return lines
+        yield f"It is called as `{call}`: its name and the names of its parameters are fixed."
 
 
 def parameters(question: Filled) -> list[str]:

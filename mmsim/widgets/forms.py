@@ -66,9 +66,10 @@ class Form(Figure):
         return "Keep it, then see the rubric" if self.problem.kind == "explain" else "Commit, then run"
 
     def setup(self) -> str:
-        """The scenario, line by line."""
+        """The scenario, line by line, and below it what an answer keeps to."""
         lines = "".join(f"<li>{prose(line)}</li>" for line in self.problem.setup)
-        return f"<ol>{lines}</ol>" if len(self.problem.setup) > 1 else f"<ul>{lines}</ul>" if lines else ""
+        scenario = f"<ol>{lines}</ol>" if len(self.problem.setup) > 1 else f"<ul>{lines}</ul>" if lines else ""
+        return scenario + "".join(map(paragraph, self.problem.rules))
 
     @property
     def command(self) -> str:
