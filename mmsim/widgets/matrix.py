@@ -56,7 +56,7 @@ class Matrix(Lab):
         grid.layout.grid_template_columns = f"repeat({1 + len(self.columns.options)}, minmax(min-content, 1fr))"
         title, *rest = super().parts()
         on_paper = self.walk.area(self.table_of_marks.html(style=False)).add_class("mmsim-paper")
-        yield from (title, grid, on_paper, self.rest)
+        yield from (title, grid, on_paper, w.Box([self.rest]).add_class("mmsim-all"))
         yield from (part for part in rest if part not in (*self.inputs.values(), self.overview))
 
     def places(self) -> Iterator[Cell]:
