@@ -91,9 +91,8 @@ def test_a_cell_shows_its_mark_when_it_is_pressed_and_there_is_a_button_for_all(
     assert shown(lab) == ["✓ 0", "?", "?", "?"], "one run is open from the start"
     lab.cells["slab", "online_kernel"].click()
     assert shown(lab) == ["✓ 0", "?", "✗ EBUSY", "?"]
-    lab.rest.click()
+    lab.buttons["Show all"].click()
     assert shown(lab) == [str(mark) for mark in lab.marks.values()]
-    assert lab.rest.layout.display == "none"
     for cell, made in lab.cells.items():
         assert f"mmsim-mark-{lab.marks[cell].kind}" in made._dom_classes
 

@@ -18,7 +18,7 @@ NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone:not(:has(f
 SHOWN = f"""lab => ({{
     says: [...lab.querySelectorAll(".widget-html-content")].filter(area => !area.closest(".mmsim-cells")).slice(1)
         .map(area => area.innerHTML).map({CLEAN}),
-    open: [...lab.querySelectorAll(".mmsim-cells button")].map(cell => cell.matches(".mmsim-open")),
+    cells: [...lab.querySelectorAll(".mmsim-cells button")].map(cell => [cell.matches(".mmsim-open"), cell.textContent]),
     lists: [...lab.querySelectorAll("select")].map(
         list => [...list.options].map(option => option.textContent.replaceAll("\\u00a0", " "))),
 }})"""
@@ -63,8 +63,9 @@ class Twins:
         areas.insert(len(areas) - (paper is not None), shown)
         lists = [[str(label) for label, _ in part.options] for part in self.parts(ipywidgets.Dropdown)]
         says = [self.visit.page.evaluate(CLEAN, area) for area in areas]
-        opened = ["mmsim-open" in made._dom_classes for made in getattr(self.lab, "cells", {}).values()]
-        return {"says": says, "open": opened, "lists": lists}, [self.stand(part) for part in self.parts(*STAND)]
+        made = getattr(self.lab, "cells", {}).values()
+        cells = [["mmsim-open" in cell._dom_classes, cell.description] for cell in made]
+        return {"says": says, "cells": cells, "lists": lists}, [self.stand(part) for part in self.parts(*STAND)]
 
     @property
     def seen(self):
@@ -86,8 +87,11 @@ class Twins:
 
     @property
     def controls(self):
-        """How many controls there are; a slider's number is one of its own."""
-        return len(self.parts(*STAND, ipywidgets.Button)) + len(self.parts(ipywidgets.IntSlider))
+        """How many controls are to be seen; a slider's number is one of its own."""
+        row = self.lab.walk.row
+        hidden = row.children if row.layout.display == "none" else ()
+        parts = [part for part in self.parts(*STAND, ipywidgets.Button) if part not in hidden]
+        return len(parts) + sum(isinstance(part, ipywidgets.IntSlider) for part in parts)
 
     # -- by keyboard -------------------------------------------------------------------------------------
 

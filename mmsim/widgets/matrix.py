@@ -51,12 +51,12 @@ class Matrix(Lab):
         self.marks = {cell: self.mark(self.ending.end(self.setting_of(cell))) for cell in self.places()}
         self.seen = set[Cell]()
         self.cells = {cell: self.opener(cell) for cell in self.places()}
-        self.rest = button("Show all", self.show_all)
+        self.buttons["Show all"] = button("Show all", self.show_all)
         grid = w.GridBox(list(self.table())).add_class("mmsim-fig").add_class("mmsim-cells")
         grid.layout.grid_template_columns = f"repeat({1 + len(self.columns.options)}, minmax(min-content, 1fr))"
         title, *rest = super().parts()
         on_paper = self.walk.area(self.table_of_marks.html(style=False)).add_class("mmsim-paper")
-        yield from (title, grid, on_paper, w.Box([self.rest]).add_class("mmsim-all"))
+        yield from (title, grid, on_paper)
         yield from (part for part in rest if part not in (*self.inputs.values(), self.overview))
 
     def places(self) -> Iterator[Cell]:
@@ -81,13 +81,10 @@ class Matrix(Lab):
         return made
 
     def show(self, cell: Cell) -> None:
-        """Show the mark of a cell; when all are there is nothing left to show."""
-        if cell not in self.seen:
-            self.seen.add(cell)
-            self.cells[cell].description = str(self.marks[cell])
-            self.cells[cell].add_class(f"mmsim-mark-{self.marks[cell].kind}")
-        if len(self.seen) == len(self.cells):
-            self.rest.layout.display = "none"
+        """Show the mark of a cell."""
+        self.seen.add(cell)
+        self.cells[cell].description = str(self.marks[cell])
+        self.cells[cell].add_class(f"mmsim-mark-{self.marks[cell].kind}")
 
     def show_all(self) -> None:
         """Show the marks of all cells."""
