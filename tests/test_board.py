@@ -137,7 +137,7 @@ def test_an_order_is_right_if_no_stage_of_it_is_bad(seed, zone):
 
 def test_a_bad_stage_is_named_and_its_run_opened():
     verdict = check("order/put-in-order", said((3, 4, 5, 1)))
-    assert verdict.message == "With patches 3, 4 and 5, can it end with a kernel panic? yes, not no."
+    assert verdict.message == "With patches 3, 4 and 5, can it end with a kernel panic? Yes."
     assert verdict.run["patches"] == [3, 4, 5]
     assert verdict.first.number == verdict.run["stop"] > 1
     assert sum(not row.holds for row in verdict.facts) == 1

@@ -18,7 +18,8 @@ NUMBER = "cell => [...document.querySelectorAll('.cell.tag_standalone:not(:has(f
 SHOWN = f"""lab => ({{
     says: [...lab.querySelectorAll(".widget-html-content")].filter(area => !area.closest(".mmsim-cells")).slice(1)
         .map(area => area.innerHTML).map({CLEAN}),
-    cells: [...lab.querySelectorAll(".mmsim-cells button")].map(cell => [cell.matches(".mmsim-open"), cell.textContent]),
+    cells: [...lab.querySelectorAll(".mmsim-cells button")].map(
+        cell => [cell.matches(".mmsim-open"), cell.textContent]),
     lists: [...lab.querySelectorAll("select")].map(
         list => [...list.options].map(option => option.textContent.replaceAll("\\u00a0", " "))),
 }})"""

@@ -167,7 +167,7 @@ def amiss(part: Part, label: str) -> str:
     row = next((row for row in part.rows if not row.holds), None)
     if part.message or row is None:
         return part.message
-    said = f"{row.found}, not {row.said}." if row.said not in ("yes", "no") else f"{row.found}."
+    said = f"{row.found.capitalize()}." if row.said in ("yes", "no") else f"{row.found}, not {row.said}."
     if label and row.what == label.replace("`", ""):
         return f"{heading(label)} {said}"
     fact = f"{row.head[0].upper()}{row.head[1:]} {said}"
