@@ -140,7 +140,7 @@ def arrange(said: Any, texts: Sequence[str]) -> list[int]:
         words = list(said.strip())
     order = [choose(word, texts) for word in words]
     if sorted(order) != list(range(len(texts))):
-        raise ValueError(f"an order names each of the {len(texts)} lines once, such as {EXAMPLES['order']}")
+        raise ValueError(f"an order has each of the {len(texts)} lines once")
     return order
 
 
