@@ -301,6 +301,7 @@ def test_a_mutex_is_held_from_one_step_to_the_next():
 
 def test_actors_have_a_letter_each():
     assert letters(["offline", "worker", "other", "", "wolf"]) == ["O", "W", "P", "A", "X"]
+    assert letters(["the host", "offlining"]) == ["H", "O"]
 
 
 # -- the picture -------------------------------------------------------------------------------------

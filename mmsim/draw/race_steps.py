@@ -121,9 +121,9 @@ def deciding_frame(steps: Sequence[RaceStep]) -> int:
 
 
 def letters(names: Sequence[str]) -> list[str]:
-    """A letter for each name: its first one, or the next that is not taken."""
+    """A letter for each name: its first one behind any `the`, or the next that is not taken."""
     found: list[str] = []
-    for name in names:
+    for name in (name.removeprefix("the ") for name in names):
         start = ord(name[:1].upper()) - 65 if name[:1].isalpha() and name.isascii() else 0
         found.append(next(c for i in range(26) if (c := chr(65 + (start + i) % 26)) not in found))
     return found

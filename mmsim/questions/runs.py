@@ -26,11 +26,15 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Moment:
-    """A step of a scenario or, at its end, of a race as it is shown: its number from 1, of how many, and its words."""
+    """A step of a scenario or, at its end, of a race as it is shown: its number from 1, of how many, and its words.
+
+    nearest: is the race one of which no order does what is claimed, shown in the one that comes nearest?
+    """
 
     number: int
     of: int
     text: str
+    nearest: bool = False
 
     def __str__(self) -> str:
         return f"step {self.number} of {self.of}: {self.text}" if self.of > 1 else self.text
@@ -233,7 +237,8 @@ class Search:
         course = along(self.machine, self.racers, schedule, single_facts)
         decisive = [(at, finding) for finding, at in course if finding.holds == (misses == 0)]
         _, finding = (max if misses == 0 else min)(decisive, key=lambda pair: pair[0])
-        return Finding(fact, False, [outcome], finding.moment, schedule)
+        moment = finding.moment and replace(finding.moment, nearest=misses > 0)
+        return Finding(fact, False, [outcome], moment, schedule)
 
     def count(self, fact: Fact) -> Finding:
         """How many distinct outcomes, or schedules with pruning, or orders without it."""

@@ -97,7 +97,7 @@ class Verdict:
 
     def __str__(self) -> str:
         lines = [f"{self.state}: {self.message}", *(f"  {row}" for row in self.facts)]
-        lines += [f"The run parts from the answer at {self.first}."] if self.first else []
+        lines += [f"{parting(self.first)} {self.first}."] if self.first else []
         several = len(self.whys) > 1
         lines += [f"{why.label} {why.text}" if several else why.text for why in self.whys if why.text]
         return "\n".join(lines)
@@ -172,6 +172,13 @@ def amiss(part: Part, label: str) -> str:
         return f"{heading(label)} {said}"
     fact = f"{row.head[0].upper()}{row.head[1:]} {said}"
     return f"{heading(label)} {fact}" if label else fact
+
+
+def parting(first: Moment) -> str:
+    """What stands before the moment at which the run contradicts the answer."""
+    if first.nearest:
+        return "No order of events ends so. The order that comes nearest parts from it at"
+    return "The run parts from the answer at"
 
 
 def heading(label: str) -> str:

@@ -183,7 +183,9 @@ class Said(Figure):
             worth = tuple((f"{points}", says) for says, points in self.rubric)
             yield Table(("points", "for"), worth).html("What an answer is worth", prose)
         if v.first:
-            yield f"<p><b>Where the run parts from it.</b> {prose(capital(str(v.first)))}</p>"
+            none = "<b>No order of events ends so.</b> The one that comes nearest parts from it here: "
+            lead = none if v.first.nearest else "<b>Where the run parts from it.</b> "
+            yield f"<p>{lead}{prose(capital(str(v.first)))}</p>"
         items = [(why.label, "".join(self.why(why))) for why in v.whys]
         if len(items) == 1:
             yield items[0][1]

@@ -43,7 +43,8 @@ class Matrix(Lab):
     ) -> None:  # fmt: skip
         self.rows, self.columns, self.ending, self.mark = rows, columns, scene, mark
         super().__init__(title, scene, [rows, columns], patches=patches)
-        self.open_cell(self.where)
+        self.go_to(self.where)
+        self.walk.slider.value = self.walk.telling.first  # its end is still to be guessed
         self.initial = [None] * len(self.knobs)  # a chapter may open another cell first: the open one is always kept
 
     def parts(self) -> Iterator[Any]:
@@ -107,8 +108,12 @@ class Matrix(Lab):
         return row, column
 
     def open_cell(self, cell: Cell) -> None:
-        """Show a cell's mark, and its run from its start; of a race, the way to end that the cell speaks of."""
+        """Show a cell's mark, and its run from its start."""
         self.show(cell)
+        self.go_to(cell)
+
+    def go_to(self, cell: Cell) -> None:
+        """Show a cell's run from its start; of a race, the way to end that the cell speaks of."""
         self.quiet = True
         for box, value in zip(self.inputs.values(), cell, strict=True):
             box.value = value
