@@ -105,6 +105,7 @@ def test_a_matrix_whose_cell_runs_again_keeps_the_marks_that_were_seen():
     again = who_goes()
     displayed(again)
     assert shown(again) == shown(before) == ["?", "?", "?", "✗ ENDLESS"]
+    assert again.walk.slider.value == again.walk.stack.selected_index == before.walk.slider.value > 0
 
 
 def test_on_paper_all_marks_are_there():

@@ -44,7 +44,7 @@ class Matrix(Lab):
         self.rows, self.columns, self.ending, self.mark = rows, columns, scene, mark
         super().__init__(title, scene, [rows, columns], patches=patches)
         self.go_to(self.where)
-        self.walk.slider.value = self.walk.telling.first  # its end is still to be guessed
+        self.step_to(self.walk.telling.first)  # its end is still to be guessed
         self.initial = [None] * len(self.knobs)  # a chapter may open another cell first: the open one is always kept
 
     def parts(self) -> Iterator[Any]:
@@ -119,7 +119,11 @@ class Matrix(Lab):
             box.value = value
         self.quiet = False
         self.moved(way=self.marks[cell].way)
-        self.walk.slider.value = self.walk.telling.start
+        self.step_to(self.walk.telling.start)
+
+    def step_to(self, step: int) -> None:
+        """Show a step of the run that is open."""
+        self.walk.fit(step, self.walk.telling.last)
 
     def moved(self, change: Any = None, step: int | None = None, way: int | None = None) -> bool:
         """Tell the cell that is open now, and mark it."""
@@ -132,6 +136,8 @@ class Matrix(Lab):
         """Go on where another matrix was, with the marks that were seen there."""
         assert isinstance(before, Matrix)
         super().take_up(before)
+        was, now = before.walk, self.walk.telling
+        self.step_to(now.start if was.slider.value == was.telling.start else min(was.slider.value, now.last))
         for cell in before.seen & set(self.cells):
             self.show(cell)
 
