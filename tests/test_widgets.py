@@ -8,11 +8,12 @@ import ipywidgets
 from ipywidgets.embed import dependency_state
 from widgets_seen import BOOK, blocks, displayed, inside, outcomes, pages, partial_block, race, says
 
-from mmsim import Machine, draw, widgets
+from mmsim import STAGES, Machine, draw, widgets
 from mmsim.chapters import home, isolation, patch1, patch5
 from mmsim.chapters import pages as pages_of
 from mmsim.questions import check
 from mmsim.widgets.stories import Story
+from mmsim.widgets.telling import Setting
 
 pytestmark = pytest.mark.usefixtures("no_loop")
 KINDS = ipywidgets.Button | ipywidgets.Checkbox | ipywidgets.Dropdown | ipywidgets.IntSlider
@@ -102,6 +103,18 @@ def test_back_and_forward_stay_within_the_steps():
         button.click()
         seen.append(lab.walk.slider.value)
     assert seen == [0, 1, 2, 2, 1]
+
+
+def test_of_a_long_log_the_end_is_shown():
+    steps = [{"do": "place", "pfn": "block:32", "kind": "lru_pinned"}, {"do": "signal", "after_rounds": 30},
+             {"do": "write", "path": "memory32/state", "value": "offline"}]  # fmt: skip
+    story = widgets.Story({"cmdline": "memhp_default_state=online_movable", "virtio_mem": {"requested": "128M"}}, steps)
+    run = story.run(Setting({}, STAGES[-1], []))
+    (log,) = run.view(3).after
+    logged = [str(event) for event in run.machine.trace.events[run.booted :] if event.logged]
+    assert log.text.splitlines() == logged[-20:] != logged
+    new = len(run.results[-1].log)
+    assert log.description == f"The last 20 of {len(logged)} lines. The step shown has added {new}."
 
 
 # -- pictures ----------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def blocks(step: RaceStep) -> str:
 def span(now: Cell) -> str:
     """Where a cell begins, and how many pageblocks it is."""
     count = (now.last - now.first) // pageblock_nr_pages + 1
-    return f"{count} from {place(now.first)}" if count > 1 else place(now.first)
+    return f"{count} pageblocks from {place(now.first)}" if count > 1 else place(now.first)
 
 
 def dots(step: RaceStep) -> str:

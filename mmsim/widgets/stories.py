@@ -27,6 +27,7 @@ from mmsim.widgets.telling import Setting, Step, Telling, Told, View
 
 Drawing = Callable[[Machine, int], Figure]  # of a machine, and the length of its trace before the last step
 TOLD = "Who has been told"
+MOST = 20  # lines of a story's log that are shown
 
 
 def memory(machine: Machine, since: int) -> Figure:
@@ -95,12 +96,15 @@ class Run:
         return View(self.draw(self.machine, self.before), self.sentence(step), [*notices, *self.log()])
 
     def log(self) -> Iterator[Figure]:
-        """What the kernel has logged since boot, if anything."""
-        log = draw.log(self.machine, "Kernel log since boot", self.booted)
-        if new := len(self.results[-1].log) if self.results else 0:
-            log = replace(log, description=f"{log.description} The step shown has added {new}.")
-        if any(event.logged for event in self.machine.trace.events[self.booted :]):
-            yield log
+        """What the kernel has logged since boot, if anything; of a long log the end."""
+        events = self.machine.trace.events
+        logged = [number for number in range(self.booted, len(events)) if events[number].logged]
+        if not logged:
+            return
+        log = draw.log(self.machine, "Kernel log since boot", logged[-MOST:][0])
+        told = log.description if len(logged) <= MOST else f"The last {MOST} of {len(logged)} lines."
+        new = len(self.results[-1].log) if self.results else 0
+        yield replace(log, description=f"{told} The step shown has added {new}." if new else told)
 
     def sentence(self, step: int) -> str:
         """What a step did, and how that ended."""
