@@ -463,6 +463,11 @@ def test_code_can_come_from_a_file(tmp_path, capsys):
 # -- files -------------------------------------------------------------------------------------------
 
 
+REPLACES = """
+replaces = "mmsim.mm.page_isolation"
+function = "set_migratetype_isolate"
+worked = { code = "pass" }
+"""
 FILE = """
 [[question]]
 slug = "one"
@@ -503,6 +508,7 @@ choice = [
     ('text = "t"', 'text = "$gap"', "question one.text: expected a gap that something fills"),
     ("end = 512", "end = 513", "question one.steps: expected steps that can be done"),
     ('kind = "predict"', 'kind = "write"', "question one: expected the key function, for the kind write"),
+    ('kind = "predict"', f'kind = "write"\n{REPLACES}', "question one: expected the key scenes"),
 ])
 def test_a_malformed_file_is_told_where(old, new, says, monkeypatch):
     text = FILE.replace(old, new, 1)

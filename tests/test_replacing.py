@@ -4,9 +4,8 @@ import pytest
 
 from mmsim.mm import page_isolation
 from mmsim.questions import check, problem, solve
-from mmsim.questions.data import question_of, read, variants
+from mmsim.questions.data import question_of, variants
 from mmsim.questions.replacing import Written, in_place
-from mmsim.scenario import ScenarioError
 from mmsim.widgets.stories import opened
 
 NAME = "patch4/repair"
@@ -99,27 +98,3 @@ def test_the_model_has_its_own_function_again():
     with in_place(written) as function:
         assert page_isolation.set_migratetype_isolate is function is not own
     assert page_isolation.set_migratetype_isolate is own
-
-
-def test_a_function_that_replaces_one_needs_scenes():
-    text = """
-[[question]]
-slug = "one"
-title = "t"
-kind = "write"
-minutes = 1
-points = 1
-objectives = ["o"]
-kernel = "k"
-text = "t"
-hint = "h"
-replaces = "mmsim.mm.page_isolation"
-function = "set_migratetype_isolate"
-worked = { code = "pass" }
-[[question.field]]
-name = "code"
-label = "l"
-kind = "code"
-"""
-    with pytest.raises(ScenarioError, match="the key scenes"):
-        read(text, "x.toml")

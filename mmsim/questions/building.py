@@ -14,6 +14,7 @@ from mmsim.questions.problems import shuffled
 from mmsim.questions.runs import watch
 from mmsim.questions.verbs import example_of, verbs_of
 from mmsim.questions.verdicts import Part, opened
+from mmsim.questions.words import one_line
 from mmsim.scenario.checks import ScenarioError, describe
 from mmsim.scenario.format import STEP
 
@@ -112,7 +113,7 @@ def judge(question: Filled, given: Object) -> Part:
     first = next(iter(given))
     rows = tuple(goal_row(first, finding, scene) for finding in findings)
     wrong = next((finding for finding in findings if not finding.holds), None)
-    reason = " ".join(question.data.get("reason", "").split()) if wrong is None else ""
+    reason = one_line(question.data.get("reason", "")) if wrong is None else ""
     message = missed(wrong, scene) if wrong else ""
     moment = wrong.moment if wrong else None
     return Part(tuple(given), wrong is None, rows, moment, reason, opened(scene, stop=number(moment)), message)

@@ -22,6 +22,7 @@ from mmsim.questions.facts import Fact, shown
 from mmsim.questions.judging import PROBES
 from mmsim.questions.runs import watch
 from mmsim.questions.verdicts import Part, Row, opened
+from mmsim.questions.words import one_line
 
 Object = dict[str, Any]
 STEPS = 300_000  # of Python's bytecode in one call: a loop without end may be a single line
@@ -110,7 +111,7 @@ def judge(question: Filled, field: Object, code: str) -> Part:
             told = shown(field["asks"], given) if type(given) is type(wanted) else str(given)
             return differs(question, field, trial, told, shown(field["asks"], wanted))
     row = Row(field["name"], "calls that give what the model gives", f"{count} of {count}", f"{count} of {count}", True)
-    reason = " ".join(field.get("reason", "").split())
+    reason = one_line(field.get("reason", ""))
     return Part((field["name"],), True, (row,), None, reason, None, f"It agrees with the model in all {count} trials.")
 
 

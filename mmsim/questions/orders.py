@@ -18,9 +18,9 @@ from mmsim.questions.data import Filled, Scene, nulled
 from mmsim.questions.facts import single
 from mmsim.questions.judging import missed, number
 from mmsim.questions.problems import shuffled
-from mmsim.questions.runs import Finding, Moment, moment, moves, named, nearest, watch
+from mmsim.questions.runs import Finding, Moment, moment, moves, named, nearest, prepared, watch
 from mmsim.questions.verdicts import Part, Row, opened
-from mmsim.questions.words import phrase
+from mmsim.questions.words import one_line, phrase
 from mmsim.scenario.checks import ScenarioError
 from mmsim.scenario.compare import Sight
 from mmsim.scenario.replay import carry_out
@@ -53,7 +53,7 @@ def judge(question: Filled, field: Object, lines: Sequence[Line]) -> Part:
 
 def reason(question: Filled, field: Object) -> str:
     """Why the order is what it is."""
-    return " ".join(str(field.get("reason") or question.data.get("reason", "")).split())
+    return one_line(str(field.get("reason") or question.data.get("reason", "")))
 
 
 def arranged(question: Filled, field: Object, lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -219,21 +219,20 @@ def rising(question: Filled, field: Object, text: str, holds: Sequence[bool]) ->
 
 def traced(scene: Scene) -> tuple[Iterator[Sight], list[Moment], tuple[int, ...]]:
     """What is seen before the run and after each step of it, or after each move of its race; with its moment."""
-    machine = Machine(patches=scene.patches, **scene.machine)
     if scene.race is None:
         count = len(scene.steps)
         moments = [Moment(number, count, phrase(step)) for number, step in enumerate(scene.steps, 1)]
-        return after_steps(machine, scene), moments, ()
-    for step in scene.steps[:-1]:
-        carry_out(machine, step)
+        return after_steps(scene), moments, ()
+    machine = prepared(scene)
     racers = [named(task) for task in scene.race["tasks"]]
     _, schedule = nearest(machine, racers, [scene.outcome or {}])[0]
     steps = race_steps(machine, racers, schedule)
     return moves(machine, racers, schedule), [moment(steps, n) for n in range(1, len(schedule) + 1)], schedule
 
 
-def after_steps(machine: Machine, scene: Scene) -> Iterator[Sight]:
+def after_steps(scene: Scene) -> Iterator[Sight]:
     """What is seen before and after each step, with the events of the step."""
+    machine = Machine(patches=scene.patches, **scene.machine)
     yield Sight(machine, None, None, ())
     for step in scene.steps:
         result = carry_out(machine, step)

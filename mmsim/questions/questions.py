@@ -9,6 +9,7 @@ from mmsim.questions import building, functions, judging, orders, replacing
 from mmsim.questions.answers import SURE, Misread, empty, misreading
 from mmsim.questions.data import Filled, chapter, chapters, filled
 from mmsim.questions.verdicts import Part, Solution, Verdict, opened, together
+from mmsim.questions.words import one_line
 
 Object = dict[str, Any]
 
@@ -86,7 +87,7 @@ def solve(name: str, seed: int = 0) -> Solution:
     scene = building.scene_of(question, answer)
     rubric = tuple((" ".join(each["says"].split()), each["points"]) for each in question.data.get("rubric", ()))
     return Solution(name, seed, answer, tuple(texts), opened(scene) if scene else None, rubric,
-                    " ".join(question.data.get("reason", "").split()))
+                    one_line(question.data.get("reason", "")))
 
 
 def solved(question: Filled, field: Object) -> tuple[Any, str, str]:

@@ -24,9 +24,9 @@ from mmsim.machine.races import Racer, explore
 from mmsim.questions.answers import Misread
 from mmsim.questions.data import Filled, Scene
 from mmsim.questions.functions import ANSWER, STEPS, TooLong, compiled, limited
-from mmsim.questions.runs import Moment, named
+from mmsim.questions.runs import Moment, named, prepared
 from mmsim.questions.verdicts import Part, Row, opened
-from mmsim.scenario.replay import carry_out
+from mmsim.questions.words import one_line
 from mmsim.sim.interleavings import Outcome
 from mmsim.sim.log import KernelPanic
 
@@ -124,10 +124,7 @@ def steps(written: Written, machine: Machine, racers: Sequence[Racer], schedule:
 
 def start(scene: Scene) -> tuple[Machine, list[Racer]]:
     """The machine of a scene before its last step, and what is raced in that."""
-    machine = Machine(patches=scene.patches, **scene.machine)
-    for step in scene.steps[:-1]:
-        carry_out(machine, step)
-    return machine, [named(task) for task in scene.steps[-1]["tasks"]]
+    return prepared(scene), [named(task) for task in scene.steps[-1]["tasks"]]
 
 
 def ends(machine: Machine, racers: Sequence[Racer]) -> Ends:
@@ -173,7 +170,7 @@ def judge(question: Filled, field: Object, code: str) -> Part:
             return differs(field, written, title, scene, given, wanted)
     all_ = f"{len(every)} of {len(every)}"
     row = Row(field["name"], "scenes that can end in the same ways", all_, all_, True)
-    return Part((field["name"],), True, (row,), None, " ".join(field.get("reason", "").split()), None,
+    return Part((field["name"],), True, (row,), None, one_line(field.get("reason", "")), None,
                 f"No order of events in {len(every)} scenes tells it from the kernel's own function.")
 
 

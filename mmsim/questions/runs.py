@@ -51,11 +51,17 @@ class Finding:
     schedule: tuple[int, ...] = ()
 
 
-def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
-    """Compare facts with a run. Raises ValueError for a step that no machine could carry out."""
+def prepared(scene: Scene) -> Machine:
+    """The machine of a scene before its last step."""
     machine = Machine(patches=scene.patches, **scene.machine)
     for step in scene.steps[:-1]:
         carry_out(machine, step)
+    return machine
+
+
+def watch(scene: Scene, facts: Sequence[Fact]) -> list[Finding]:
+    """Compare facts with a run. Raises ValueError for a step that no machine could carry out."""
+    machine = prepared(scene)
     if scene.race is None:
         return last_step(machine, scene, facts)
     racers = [named(task) for task in scene.race["tasks"]]

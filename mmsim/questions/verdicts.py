@@ -97,7 +97,7 @@ class Verdict:
 
     def __str__(self) -> str:
         lines = [f"{self.state}: {self.message}", *(f"  {row}" for row in self.facts)]
-        lines += [f"{parting(self.first)} {self.first}."] if self.first else []
+        lines += [f"{' '.join(parting(self.first))} {self.first}."] if self.first else []
         several = len(self.whys) > 1
         lines += [f"{why.label} {why.text}" if several else why.text for why in self.whys if why.text]
         return "\n".join(lines)
@@ -174,11 +174,11 @@ def amiss(part: Part, label: str) -> str:
     return f"{heading(label)} {fact}" if label else fact
 
 
-def parting(first: Moment) -> str:
-    """What stands before the moment at which the run contradicts the answer."""
+def parting(first: Moment) -> tuple[str, ...]:
+    """What stands before the moment at which the run contradicts the answer: a sentence, and perhaps more."""
     if first.nearest:
-        return "No order of events ends so. The order that comes nearest parts from it at"
-    return "The run parts from the answer at"
+        return "No order of events ends so.", "The one that comes nearest parts from it here:"
+    return ("Where the run parts from it.",)
 
 
 def heading(label: str) -> str:

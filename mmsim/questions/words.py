@@ -40,6 +40,11 @@ DEFAULTS = {"gfp": "GFP_HIGHUSER_MOVABLE", "count": 1, "by": "somebody", "flags"
 PLACES = ("pfn", "start", "end")
 
 
+def one_line(text: str) -> str:
+    """What a file says in several lines, as one."""
+    return " ".join(text.split())
+
+
 def place(value: int | str) -> str:
     """A page as a reader thinks of it: the address in MiB, and pages behind it."""
     address, rest = divmod(pfn(value) * PAGE_SIZE, 1 << 20)

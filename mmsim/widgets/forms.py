@@ -13,7 +13,7 @@ from mmsim.draw import Figure, Table
 from mmsim.draw.figure import paragraph, plural, prose, sheet
 from mmsim.questions import Field, Problem, Verdict
 from mmsim.questions.answers import SURE
-from mmsim.questions.verdicts import Row, Why
+from mmsim.questions.verdicts import Row, Why, parting
 
 CALL = "mmsim.widgets.ask:commit"
 LETTERS = "abcdefghijklmnop"
@@ -183,9 +183,8 @@ class Said(Figure):
             worth = tuple((f"{points}", says) for says, points in self.rubric)
             yield Table(("points", "for"), worth).html("What an answer is worth", prose)
         if v.first:
-            none = "<b>No order of events ends so.</b> The one that comes nearest parts from it here: "
-            lead = none if v.first.nearest else "<b>Where the run parts from it.</b> "
-            yield f"<p>{lead}{prose(capital(str(v.first)))}</p>"
+            lead, *more = parting(v.first)
+            yield f"<p><b>{lead}</b> {prose(' '.join([*more, capital(str(v.first))]))}</p>"
         items = [(why.label, "".join(self.why(why))) for why in v.whys]
         if len(items) == 1:
             yield items[0][1]
