@@ -104,6 +104,16 @@ def test_page_that_shows_no_live_widget_asks_for_no_python(reading):
     assert bool(reading.asked_for_python) == bool(near)
 
 
+def test_paper_has_no_button_no_fold_and_all_of_a_matrix(reading):
+    reading.page.emulate_media(media="print")
+    article = reading.page.locator("article")
+    for part in (".mmsim-fig button", ".mmsim-stepper button", ".cell > details.hide:not([open]) > summary"):
+        assert article.locator(part).filter(visible=True).count() == 0, part
+    papers = article.locator(".mmsim-stepper:has(.mmsim-cells) .mmsim-paper .mmsim-matrix").filter(visible=True)
+    assert papers.count() >= article.locator(".mmsim-cells").count()
+    reading.page.emulate_media(media="screen")
+
+
 def test_a_stepper_steps_by_keyboard_alone(reading):
     """Each way to step, in turn: they agree, each shows another picture, and what the step says is announced."""
     before = len(reading.asked_for_python)
